@@ -1,0 +1,130 @@
+"""`python -m benchmarks`: measure every data set that is there, print the tables and keep them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.datasets import DATA_SETS, GIBLEED, PACKAGED, DataSet, add_site, shared_folder
+from benchmarks.replica import replicate
+from benchmarks.report import as_markdown, as_rich, peaks, times
+from benchmarks.run import Result, run, use_two_cores
+from pumasi.config import get_site, home_folder
+from pumasi.errors import PumasiError
+
+NAMES = ", ".join(data_set.name for data_set in DATA_SETS)
+NOTES = """\
+Measured on {cores} cores with DuckDB {duckdb}, dbt {dbt} and Dagster {dagster}; load average when \
+it began {load:.1f}: well above 0, other programs ran and only CPU seconds compare. Seconds of the \
+whole process; in parentheses without the start of Python, Dagster and dbt (checks start dbt and \
+Great Expectations, and that is counted). Checks: dbt tests, writing the candidate, Great \
+Expectations, conservation. Rows/s: source rows by the seconds of all steps. Memory: highest sum \
+of the resident sets of a step's processes. Floor: DuckDB with 2 threads reads the same source \
+files and writes each once as zstd parquet."""
+
+console = Console()
+if not console.is_terminal:
+    console = Console(width=120)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help=f"One of {NAMES}; can be repeated.")
+    ] = None,
+    scale: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Also an OMOP set with its persons N times."),
+    ] = 1,
+) -> None:
+    """Seconds and peak memory of pull, dbt, checks and sealing, against the floor.
+
+    Everything is done in a temporary home; the tables are kept below $PUMASI_HOME/bench.
+    """
+    data_sets = _chosen(only or [])
+    kept = home_folder() / "bench"
+    cores, load = use_two_cores(), os.getloadavg()[0]
+    with _own_home(kept) as home:
+        results = [_measured(data_set) for data_set in data_sets]
+        if scale > 1:
+            results.append(_measured(_replica(data_sets, scale, home)))
+    notes = NOTES.format(
+        cores=cores,
+        load=load,
+        duckdb=version("duckdb"),
+        dbt=version("dbt-core"),
+        dagster=version("dagster"),
+    )
+    tables = times(results), peaks(results)
+    for table in tables:
+        console.print(as_rich(table))
+    console.print(notes)
+    file = kept / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.md"
+    file.write_text("\n\n".join([*map(as_markdown, tables), notes]) + "\n", encoding="utf-8")
+    console.print(f"written to {file}", soft_wrap=True)
+
+
+def _chosen(only: list[str]) -> list[DataSet]:
+    """The data sets asked for that are there; without any, all; says what is not."""
+    unknown = sorted(set(only) - {data_set.name for data_set in DATA_SETS})
+    if unknown:
+        raise typer.BadParameter(f"no data set {', '.join(unknown)}; there are {NAMES}")
+    wanted = [each for each in DATA_SETS if each.name in only or not only]
+    missing = [each.name for each in wanted if not each.is_available()]
+    if missing:
+        console.print(f"not measured: {', '.join(missing)}: not in {shared_folder()}")
+    found = [each for each in wanted if each.name not in missing]
+    if not found:
+        raise typer.Exit(1)
+    return found
+
+
+@contextmanager
+def _own_home(kept: Path) -> Iterator[Path]:
+    """A temporary PUMASI_HOME and PUMASI_NETWORK, on the disk where the user's own home is."""
+    kept.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="home-", dir=kept))
+    network = home / "network"
+    network.mkdir()
+    os.environ |= {"PUMASI_HOME": str(home), "PUMASI_NETWORK": str(network)}
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def _measured(data_set: DataSet) -> Result:
+    with console.status(f"{data_set.name}: starting") as status:
+        try:
+            result = run(data_set, status.update)
+        except PumasiError as error:
+            console.print(f"{data_set.name}: {error}", markup=False)
+            raise typer.Exit(1) from None
+    console.print(f"{data_set.name}: {result.seconds:.0f} s, {result.peak_bytes / 1e6:,.0f} MB")
+    return result
+
+
+def _replica(data_sets: list[DataSet], copies: int, home: Path) -> DataSet:
+    """The first OMOP set chosen, else GiBleed, with its persons `copies` times."""
+    omop = [each for each in data_sets if each.format == "omop_cdm"]
+    base = GIBLEED if GIBLEED.is_available() else PACKAGED
+    source = next((each for each in (base, *omop) if each in omop), base)
+    with console.status(f"{source.name}: writing its persons {copies} times"):
+        origin = source.moved(f"{source.name}_once", Path(source.url))
+        add_site(origin)
+        folder = home / "replica"
+        replicate(get_site(origin.name), copies, folder)
+    return source.moved(f"{source.name}_x{copies}", folder)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,97 @@
+"""One step of a site's build in a process of its own: `python -m benchmarks.step STEP FILE`.
+
+PUMASI_SITE names the site. Writes to FILE the seconds of work in it: those of the Dagster run,
+without the start of Python and the loading of definitions; of the dbt models the time from the
+start of the first to the end of the last, without the start of dbt.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.site.definitions import build_definitions
+from orchestration.site.extract import partitions
+from orchestration.site.transform import LAYERS
+from pumasi.config import SiteConfig, SitePaths, get_site
+from pumasi.errors import PumasiError
+from pumasi.extract import discover
+
+
+class StepFailedError(PumasiError):
+    """A step of the site's build failed; the message is Dagster's."""
+
+
+def pull(config: SiteConfig) -> float:
+    """Pull, read and pseudonymise the site's deliveries, and its vocabulary."""
+    keys = [folder.key for folder in discover(config)]
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions(partitions(config).name or "", keys)
+    ingest = dg.AssetSelection.assets([config.id, "delivery"], [config.id, "raw"])
+    vocabulary = dg.AssetSelection.assets([config.id, "vocabulary"])
+    return sum(_run(config, ingest, key) for key in keys) + _run(config, vocabulary)
+
+
+def prepare(config: SiteConfig) -> float:
+    """Let dbt parse the project, which is done again only when the project changes."""
+    started = time.monotonic()
+    build_definitions(config)
+    return time.monotonic() - started
+
+
+def dbt(config: SiteConfig) -> float:
+    """Seeds and models."""
+    _run(config, dg.AssetSelection.groups("seeds", *LAYERS).without_checks())
+    results = SitePaths.of(config.id).dbt_target / "run" / "run_results.json"
+    timed = [
+        datetime.fromisoformat(part[when])
+        for result in json.loads(results.read_text())["results"]
+        for part in result["timing"]
+        for when in ("started_at", "completed_at")
+    ]
+    return (max(timed) - min(timed)).total_seconds()
+
+
+def checks(config: SiteConfig) -> float:
+    """Dbt tests, candidate, Great Expectations, conservation."""
+    return _run(config, dg.AssetSelection.assets([config.id, "candidate"]))
+
+
+def sealing(config: SiteConfig) -> float:
+    """The candidate and its outcomes become a release, open or closed."""
+    return _run(config, dg.AssetSelection.assets([config.id, "release"]))
+
+
+STEPS: dict[str, Callable[[SiteConfig], float]] = {
+    step.__name__: step for step in (prepare, pull, dbt, checks, sealing)
+}
+
+
+def _run(config: SiteConfig, selection: dg.AssetSelection, delivery: str | None = None) -> float:
+    """Materialise assets of the site in this process; the seconds of the run."""
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    job = dg.define_asset_job("step", selection)
+    definitions = dg.Definitions.merge(build_definitions(config), dg.Definitions(jobs=[job]))
+    resolved = definitions.resolve_job_def("step")
+    with dg.DagsterInstance.get() as instance:
+        started = time.monotonic()
+        result = resolved.execute_in_process(
+            instance=instance, partition_key=delivery, raise_on_error=False
+        )
+        seconds = time.monotonic() - started
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        # A gate that closes fails its step, after the release was sealed: no failure of ours.
+        if error and error.cls_name != "DagsterAssetCheckFailedError":
+            raise StepFailedError(error.to_string())
+    return seconds
+
+
+if __name__ == "__main__":
+    name, file = sys.argv[1:]
+    Path(file).write_text(str(STEPS[name](get_site())))

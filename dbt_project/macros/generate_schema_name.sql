@@ -1,0 +1,4 @@
+{# Bare schema names: `omop`, not `<target schema>_omop`. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ (custom_schema_name or target.schema) | trim }}
+{%- endmacro %}

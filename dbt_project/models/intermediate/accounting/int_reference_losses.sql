@@ -1,0 +1,158 @@
+-- References that lead nowhere, by OMOP table. A row whose person is not
+-- delivered is quarantined; a visit that is not delivered is nulled and the row
+-- stays.
+with
+
+events as (
+
+    select * from {{ ref('int_events_mapped') }}
+
+),
+
+visits as (
+
+    select * from {{ ref('int_visits_settled') }}
+
+),
+
+visit_occurrences as (
+
+    select * from {{ ref('int_visit_occurrences') }}
+
+),
+
+deaths as (
+
+    select * from {{ ref('int_deaths_settled') }}
+
+),
+
+observation_periods as (
+
+    select * from {{ ref('int_observation_periods_settled') }}
+
+),
+
+events_counted as (
+
+    select
+        omop_table as table_name,
+        fate,
+        visit_is_named,
+        visit_occurrence_id is null as visit_is_null,
+        count(*) as row_count
+
+    from events
+
+    where fate in ('in_omop', 'quarantined')
+
+    group by
+        omop_table,
+        fate,
+        visit_is_named,
+        visit_occurrence_id is null
+
+),
+
+persons_referred as (
+
+    select
+        table_name,
+        fate,
+        row_count
+    from events_counted
+
+    union all
+
+    select
+        'visit_occurrence' as table_name,
+        fate,
+        1 as row_count
+    from visits
+
+    union all
+
+    select
+        'death' as table_name,
+        fate,
+        1 as row_count
+    from deaths
+
+    union all
+
+    select
+        'observation_period' as table_name,
+        fate,
+        1 as row_count
+    from observation_periods
+
+),
+
+visits_referred as (
+
+    select
+        table_name,
+        visit_is_null,
+        row_count
+    from events_counted
+
+    where
+        fate = 'in_omop'
+        and visit_is_named
+
+    union all
+
+    select
+        'visit_occurrence' as table_name,
+        preceding_visit_is_lost as visit_is_null,
+        1 as row_count
+    from visit_occurrences
+
+    where
+        preceding_visit_is_lost
+        or preceding_visit_occurrence_id is not null
+
+),
+
+losses as (
+
+    select
+        table_name,
+        'person' as reference,
+        sum(row_count) as rows_referring,
+        sum(case when fate = 'quarantined' then row_count else 0 end)
+            as rows_lost
+
+    from persons_referred
+
+    where fate in ('in_omop', 'quarantined')
+
+    group by table_name
+
+    union all
+
+    select
+        table_name,
+        'visit_occurrence' as reference,
+        sum(row_count) as rows_referring,
+        sum(case when visit_is_null then row_count else 0 end) as rows_lost
+
+    from visits_referred
+
+    group by table_name
+
+),
+
+final as (
+
+    select
+        table_name,
+        reference,
+        cast(rows_referring as bigint) as rows_referring,
+        cast(rows_lost as bigint) as rows_lost
+
+    from losses
+
+)
+
+select * from final

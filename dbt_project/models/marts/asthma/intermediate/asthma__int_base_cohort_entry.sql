@@ -1,0 +1,109 @@
+-- What our base cohort asks for: a pair of diagnosis days, a controller, and
+-- age 12. Age is read on the days on which a diagnosis or a controller becomes
+-- known, so a child enters at the first such day from the age of 12 on.
+with
+
+diagnosis_pairs as (
+
+    select * from {{ ref('asthma__int_diagnosis_pairs') }}
+
+),
+
+first_controllers as (
+
+    select * from {{ ref('asthma__int_first_controllers') }}
+
+),
+
+diagnosis_days as (
+
+    select * from {{ ref('asthma__int_diagnosis_days') }}
+
+),
+
+fills as (
+
+    select * from {{ ref('asthma__int_drug_fills') }}
+
+),
+
+persons as (
+
+    select * from {{ ref('int_persons') }}
+
+),
+
+criteria_met as (
+
+    select
+        diagnosis_pairs.person_id,
+        greatest(
+            diagnosis_pairs.pair_date, first_controllers.controller_date
+        ) as met_date
+
+    from diagnosis_pairs
+
+    inner join first_controllers
+        on diagnosis_pairs.person_id = first_controllers.person_id
+
+),
+
+asthma_days as (
+
+    select
+        person_id,
+        evidence_date
+
+    from diagnosis_days
+
+    union all
+
+    select
+        person_id,
+        evidence_date
+
+    from fills
+
+    where is_controller
+
+),
+
+ages as (
+
+    select
+        asthma_days.person_id,
+        asthma_days.evidence_date,
+        {{ completed_years(
+            'persons.year_of_birth',
+            'persons.month_of_birth',
+            'asthma_days.evidence_date'
+        ) }} as age_in_years
+
+    from asthma_days
+
+    inner join criteria_met
+        on
+            asthma_days.person_id = criteria_met.person_id
+            and asthma_days.evidence_date >= criteria_met.met_date
+
+    inner join persons
+        on asthma_days.person_id = persons.person_id
+
+),
+
+entries as (
+
+    select
+        person_id,
+        min(evidence_date) as entry_date,
+        min(age_in_years) as age_at_entry
+
+    from ages
+
+    where age_in_years >= 12
+
+    group by person_id
+
+)
+
+select * from entries

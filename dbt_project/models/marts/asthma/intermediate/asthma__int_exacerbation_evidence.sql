@@ -1,0 +1,146 @@
+-- What an exacerbation is seen by, of persons whose asthma is known by then:
+-- an oral steroid for three days or more, one steroid injection, an emergency
+-- visit or a hospital stay for asthma. Steroids that cannot be judged, for want
+-- of a duration or a route, are kept and make no exacerbation.
+with
+
+steroids as (
+
+    select * from {{ ref('asthma__int_systemic_steroids') }}
+
+),
+
+acute_visits as (
+
+    select * from {{ ref('asthma__int_acute_visits') }}
+
+),
+
+any_asthma as (
+
+    select * from {{ ref('asthma__int_any_asthma') }}
+
+),
+
+oral_steroids as (
+
+    select
+        person_id,
+        'oral_steroid' as kind,
+        start_date,
+        {{ add_days('start_date', 'duration_days - 1') }} as end_date,
+        evidence_date
+
+    from steroids
+
+    where route = 'oral' and duration_days >= 3
+
+),
+
+injections as (
+
+    select
+        person_id,
+        'injection' as kind,
+        start_date,
+        start_date as end_date,
+        evidence_date
+
+    from steroids
+
+    where route = 'injection'
+
+),
+
+emergency_visits as (
+
+    select
+        person_id,
+        'emergency_visit' as kind,
+        start_date,
+        end_date,
+        evidence_date
+
+    from acute_visits
+
+    where is_emergency
+
+),
+
+hospital_stays as (
+
+    select
+        person_id,
+        'hospital_stay' as kind,
+        start_date,
+        end_date,
+        evidence_date
+
+    from acute_visits
+
+    where is_hospital
+
+),
+
+unjudged_steroids as (
+
+    select
+        person_id,
+        case
+            when route is null then 'steroid_of_unknown_route'
+            else 'steroid_of_unknown_duration'
+        end as kind,
+        start_date,
+        start_date as end_date,
+        evidence_date
+
+    from steroids
+
+    where route is null or (route = 'oral' and duration_days is null)
+
+),
+
+all_evidence as (
+
+    select * from oral_steroids
+
+    union all
+
+    select * from injections
+
+    union all
+
+    select * from emergency_visits
+
+    union all
+
+    select * from hospital_stays
+
+    union all
+
+    select * from unjudged_steroids
+
+),
+
+of_known_asthma as (
+
+    select
+        all_evidence.person_id,
+        all_evidence.kind,
+        all_evidence.start_date,
+        all_evidence.end_date,
+        all_evidence.evidence_date,
+        all_evidence.kind not in (
+            'steroid_of_unknown_route', 'steroid_of_unknown_duration'
+        ) as is_evidence
+
+    from all_evidence
+
+    inner join any_asthma
+        on all_evidence.person_id = any_asthma.person_id
+
+    where any_asthma.any_asthma_date <= all_evidence.evidence_date
+
+)
+
+select * from of_known_asthma

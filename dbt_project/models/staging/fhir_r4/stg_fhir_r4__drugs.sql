@@ -1,0 +1,170 @@
+-- Prescriptions, administrations and immunisations: one row each.
+with
+
+medication_request as (
+
+    select * from {{ source('fhir_r4', 'medication_request') }}
+
+),
+
+medication_administration as (
+
+    select * from {{ source('fhir_r4', 'medication_administration') }}
+
+),
+
+immunization as (
+
+    select * from {{ source('fhir_r4', 'immunization') }}
+
+),
+
+status_rules as (
+
+    select * from {{ ref('status_rules') }}
+
+),
+
+codings_chosen as (
+
+    select * from {{ ref('stg_fhir_r4__codings_chosen') }}
+
+),
+
+medication_requests as (
+
+    select
+        medication_request.delivery_id,
+        'medication_request' as source_table,
+        medication_request.file_no,
+        medication_request.line_no,
+        medication_request.medication_request_id as record_id,
+        {{ content_hash('medication_request') }} as content_hash,
+        medication_request.patient_id as person_id,
+        medication_request.encounter_id as delivered_visit_id,
+        coalesce(status_rules.rule, intent_rules.rule) as exclusion_rule,
+        medication_request.authored_date as delivered_event_date,
+        cast(null as date) as end_date,
+        medication_request.supply_quantity as quantity,
+        cast(round(medication_request.supply_days) as integer) as days_supply,
+        medication_request.codings
+
+    from medication_request
+
+    left join status_rules
+        on medication_request.status = status_rules.status
+
+    left join status_rules as intent_rules
+        on medication_request.intent = intent_rules.status
+
+),
+
+medication_administrations as (
+
+    select
+        medication_administration.delivery_id,
+        'medication_administration' as source_table,
+        medication_administration.file_no,
+        medication_administration.line_no,
+        medication_administration.medication_administration_id as record_id,
+        {{ content_hash('medication_administration') }} as content_hash,
+        medication_administration.patient_id as person_id,
+        medication_administration.encounter_id as delivered_visit_id,
+        status_rules.rule as exclusion_rule,
+        medication_administration.start_date as delivered_event_date,
+        medication_administration.end_date,
+        cast(null as double) as quantity,
+        cast(null as integer) as days_supply,
+        medication_administration.codings
+
+    from medication_administration
+
+    left join status_rules
+        on medication_administration.status = status_rules.status
+
+),
+
+immunizations as (
+
+    select
+        immunization.delivery_id,
+        'immunization' as source_table,
+        immunization.file_no,
+        immunization.line_no,
+        immunization.immunization_id as record_id,
+        {{ content_hash('immunization') }} as content_hash,
+        immunization.patient_id as person_id,
+        immunization.encounter_id as delivered_visit_id,
+        status_rules.rule as exclusion_rule,
+        immunization.occurrence_date as delivered_event_date,
+        immunization.occurrence_date as end_date,
+        cast(null as double) as quantity,
+        cast(null as integer) as days_supply,
+        immunization.codings
+
+    from immunization
+
+    left join status_rules
+        on immunization.status = status_rules.status
+
+),
+
+unioned as (
+
+    select * from medication_requests
+
+    union all
+
+    select * from medication_administrations
+
+    union all
+
+    select * from immunizations
+
+),
+
+renamed as (
+
+    select
+        -- place
+        unioned.delivery_id,
+        unioned.source_table,
+        unioned.file_no,
+        unioned.line_no,
+        0 as part,
+
+        -- record
+        unioned.record_id,
+        unioned.content_hash,
+        unioned.person_id,
+        unioned.delivered_visit_id,
+        unioned.exclusion_rule,
+
+        -- dates: each is written down when it is ordered or given
+        unioned.delivered_event_date,
+        unioned.end_date,
+        unioned.delivered_event_date as recorded_date,
+        cast(null as date) as fallback_known_date,
+
+        -- code
+        codings_chosen.vocabulary_id,
+        codings_chosen.code as source_value,
+        cast(null as integer) as delivered_concept_id,
+        cast(null as integer) as delivered_source_concept_id,
+        cast(null as integer) as type_concept_id,
+
+        -- of this kind
+        unioned.end_date as verbatim_end_date,
+        cast(null as integer) as refills,
+        unioned.quantity,
+        unioned.days_supply,
+        cast(null as integer) as route_concept_id
+
+    from unioned
+
+    left join codings_chosen
+        on unioned.codings = codings_chosen.codings
+
+)
+
+select * from renamed

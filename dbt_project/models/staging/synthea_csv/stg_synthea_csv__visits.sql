@@ -1,0 +1,39 @@
+with
+
+source as (
+
+    select * from {{ source('synthea_csv', 'encounters') }}
+
+),
+
+renamed as (
+
+    select
+        -- place
+        delivery_id,
+        'encounters' as source_table,
+        file_no,
+        line_no,
+
+        -- record
+        encounter_id as record_id,
+        {{ content_hash() }} as content_hash,
+        patient_id as person_id,
+        cast(null as varchar) as exclusion_rule,
+
+        -- visit
+        cast(start_at as date) as visit_start_date,
+        cast(stop_at as date) as visit_end_date,
+        encounter_class as class_code,
+        cast(null as integer) as delivered_visit_concept_id,
+        cast(null as integer) as visit_type_concept_id,
+        cast(null as integer) as visit_source_concept_id,
+        cast(null as integer) as admitted_from_concept_id,
+        cast(null as integer) as discharged_to_concept_id,
+        cast(null as bigint) as preceding_visit_occurrence_id
+
+    from source
+
+)
+
+select * from renamed

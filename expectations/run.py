@@ -1,0 +1,135 @@
+"""Running the suites on a candidate: Great Expectations in, outcomes out.
+
+The context is ephemeral, nothing is sent or stored, and results hold counts only. An expectation
+that raised is an outcome of status error: never a pass, and never a failure of the data.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from expectations.emptiness import MAY_BE_EMPTY
+from expectations.views import make_views
+from pumasi.quality import Check, Outcome, Severity, Status, could_not_check, judge
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+
+_SEVERITIES = {"critical": Severity.ERROR, "warning": Severity.WARN}
+# Messages of these kinds name columns and tables; others may quote a value.
+_NAMES_NO_VALUE = re.compile(r"(Binder|Catalog|Parser) Error: [^\n]*")
+
+
+def run(candidate: Path, may_be_empty: Collection[str] = MAY_BE_EMPTY) -> list[Outcome]:
+    """Check the candidate's tables and return one outcome per expectation, in order of the suites.
+
+    What a site accepts besides is applied to all outcomes by `pumasi.quality.apply_thresholds`.
+    `may_be_empty` holds tables, and names of checks, for which nothing to check is not applicable
+    rather than failed. Raises ReleaseError when a table that has a suite is missing.
+    """
+    # Importing Great Expectations takes six seconds: who only imports this module doesn't pay them.
+    from expectations.duckdb import repair
+    from expectations.suites import SUITES
+
+    repair()
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        database = Path(folder) / "candidate.duckdb"
+        make_views(database, candidate, SUITES)
+        outcomes: list[Outcome] = []
+        source = _open(database)
+        for table, suite in SUITES.items():
+            found = _outcomes(source, table, suite(), may_be_empty)
+            if any(outcome.status is Status.ERROR for outcome in found):
+                # Its transaction is aborted, and would be for every table that follows.
+                source = _open(database)
+            outcomes += found
+        return outcomes
+
+
+def _open(database: Path) -> SQLDatasource:
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context.data_sources.add_sql(
+        "candidate",
+        connection_string=f"duckdb:///{database}",
+        kwargs={"connect_args": {"read_only": True}},  # type: ignore[call-arg] # missing in its stub
+    )
+
+
+def _outcomes(
+    source: SQLDatasource, table: str, suite: ExpectationSuite, may_be_empty: Collection[str]
+) -> list[Outcome]:
+    asset = source.add_table_asset(table, table_name=table)
+    batch = asset.add_batch_definition_whole_table("all").get_batch()
+    # BASIC of an expectation that only counts holds counts only.
+    validated = batch.validate(suite, result_format="BASIC")
+    return [_outcome(table, result, may_be_empty) for result in validated.results]
+
+
+def _outcome(
+    table: str, result: ExpectationValidationResult, may_be_empty: Collection[str]
+) -> Outcome:
+    check, may_lack = _check(table, result)
+    cause = _cause(result.exception_info)
+    if cause is not None:
+        return could_not_check(check, cause)
+    declared = may_lack or table in may_be_empty or check.name in may_be_empty
+    counts = result.result
+    return judge(check, counts["violations"], counts["denominator"], may_be_empty=declared)
+
+
+def _check(table: str, result: ExpectationValidationResult) -> tuple[Check, bool]:
+    configuration = result.expectation_config
+    if configuration is None:
+        raise TypeError(f"Great Expectations gave a result of '{table}' that names no expectation")
+    meta = configuration.meta or {}
+    check = Check(
+        name=meta["check"],
+        table=table,
+        category=meta["category"],
+        severity=_SEVERITIES[str(configuration.severity.value)],
+        source="great_expectations",
+        threshold=float(configuration.kwargs["allowed_share"]),
+    )
+    return check, bool(meta["may_lack"])
+
+
+def _cause(exception_info: Mapping[str, Any] | None) -> str | None:
+    """Return why an expectation raised, without a value of a row; None when it didn't.
+
+    Great Expectations gives one dictionary of the expectation, or one for each metric that failed.
+    """
+    info = exception_info or {}
+    each = [info] if "raised_exception" in info else list(info.values())
+    raised = [one for one in each if one.get("raised_exception")]
+    if not raised:
+        return None
+    text = f"{raised[0].get('exception_message')}\n{raised[0].get('exception_traceback')}"
+    found = _NAMES_NO_VALUE.search(text)
+    return found.group(0) if found else "the expectation raised an error"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Great Expectations from logging: it logs tracebacks, which may quote a value."""
+    logger = logging.getLogger("great_expectations")
+    level, propagate = logger.level, logger.propagate
+    logger.setLevel(logging.CRITICAL + 1)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.propagate = propagate

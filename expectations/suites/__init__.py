@@ -1,0 +1,32 @@
+"""The suites: one function per table that returns an `ExpectationSuite` and says what it promises.
+
+A suite is judged on the view of its table that `expectations.views` makes: the table's columns and,
+where it has persons, `born`, `died`, `observed_from`, `observed_to` and `extracted_through`. Keys,
+required columns, references and value lists are dbt's and are not repeated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from great_expectations import ExpectationSuite
+
+from expectations.suites import eras, events, marts, persons, source
+
+SUITES: Mapping[str, Callable[[], ExpectationSuite]] = {
+    "person": persons.person,
+    "observation_period": persons.observation_period,
+    "death": persons.death,
+    "visit_occurrence": events.visit_occurrence,
+    "condition_occurrence": events.condition_occurrence,
+    "drug_exposure": events.drug_exposure,
+    "procedure_occurrence": events.procedure_occurrence,
+    "measurement": events.measurement,
+    "observation": events.observation,
+    "condition_era": eras.condition_era,
+    "drug_era": eras.drug_era,
+    "cdm_source": source.cdm_source,
+    "asthma__cohort": marts.asthma__cohort,
+    "asthma__exacerbations": marts.asthma__exacerbations,
+    "gi_bleed__new_users": marts.gi_bleed__new_users,
+}

@@ -1,0 +1,1 @@
+"""Dagster and Flower: what runs where and when. Only tests import it."""

@@ -1,0 +1,98 @@
+"""Runs a hospital's jobs from the command line: `python -m orchestration build|demo`.
+
+The same jobs as in the UI, recorded in the same Dagster instance, in this process. `pumasi build`
+and `pumasi demo` start this program; PUMASI_SITE names the hospital.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+
+from orchestration.site.automation import build_name, ingest_name
+from orchestration.site.definitions import build_definitions
+from orchestration.site.extract import partitions
+from orchestration.summary import print_summary
+from pumasi.config import SiteConfig, SitePaths, get_site
+from pumasi.errors import PumasiError
+from pumasi.extract import discover
+
+console = Console(file=sys.stdout)
+# The event log has everything; the terminal gets what this program prints.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit code: 0 when every run succeeded."""
+    command = arguments[0] if arguments else ""
+    if command not in ("build", "demo"):
+        sys.stderr.write("usage: python -m orchestration build|demo\n")
+        return 2
+    try:
+        config = get_site()
+        succeeded = run_site(config)
+        print_summary(config, console, looked_for=command == "demo")
+    except PumasiError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    return 0 if succeeded else 1
+
+
+def run_site(config: SiteConfig) -> bool:
+    """Take in every delivery at the source, then build; False if a run failed.
+
+    A release that is sealed closed fails the build job at its blocking check: nothing is trained
+    from it, and whoever started the build is told.
+    """
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    with dg.DagsterInstance.get() as instance, console.status(f"{config.id}: starting") as status:
+        definitions = build_definitions(config)
+        log = SitePaths.of(config.id).root / "build.log"
+        keys = [folder.key for folder in discover(config)]
+        instance.add_dynamic_partitions(partitions(config).name or "", keys)
+        for key in keys:
+            status.update(f"{config.id}: taking in {key}")
+            if not _run(definitions, instance, ingest_name(config), key, log):
+                return False
+        status.update(f"{config.id}: transform, check, seal, train")
+        return _run(definitions, instance, build_name(config), None, log)
+
+
+def _run(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    key: str | None,
+    log: Path,
+) -> bool:
+    started = time.monotonic()
+    # dbt's line per model belongs into a file, not between our own lines.
+    with log.open("a") as stream, redirect_stdout(stream):
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance, partition_key=key, raise_on_error=False, run_config=QUIET
+        )
+    seconds = time.monotonic() - started
+    state = "succeeded" if result.success else "failed"
+    console.print(f"{job}{f' {key}' if key else ''}: {state} in {seconds:.0f} s")
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            cause = data.error.cause or data.error if data.error else None
+            console.print(f"  {event.step_key}: {cause.message.strip() if cause else 'failed'}")
+    return result.success
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At the end of an interpreter DuckDB 2.0 writes pages about objects that Python had not
+    # collected, on standard error. All that is ours has been written by now.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    sys.exit(code)

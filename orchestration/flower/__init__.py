@@ -1,0 +1,1 @@
+"""The Flower apps: messages to and from pumasi.federation, nothing else."""

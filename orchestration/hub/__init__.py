@@ -1,0 +1,1 @@
+"""What runs at the coordinator: federation, studies and their automation."""

@@ -1,0 +1,1 @@
+"""What runs inside a hospital: extract, transform, quality, release, training, automation."""

@@ -1,0 +1,105 @@
+"""Deliveries and raw tables: one dynamic partition for each delivery that lies at the source."""
+
+import dagster as dg
+
+from pumasi.config import SiteConfig, SitePaths
+from pumasi.errors import DeliveryError
+from pumasi.extract import DeliveryFolder, ReadReport, discover, pull, read, read_vocabulary
+from pumasi.extract.manifest import load_manifest
+
+GROUP = "extract"
+
+
+def partitions(config: SiteConfig) -> dg.DynamicPartitionsDefinition:
+    """Deliveries of the site, by folder name and fingerprint."""
+    return dg.DynamicPartitionsDefinition(name=f"{config.id}_deliveries")
+
+
+def pool(config: SiteConfig) -> str:
+    """Pool with one place: whoever is in it may write the site's warehouse."""
+    return f"{config.id}_warehouse"
+
+
+def assets(
+    config: SiteConfig, paths: SitePaths, deliveries: dg.DynamicPartitionsDefinition
+) -> list[dg.AssetsDefinition]:
+    """Assets `delivery`, `raw` and `vocabulary`."""
+
+    @dg.asset(
+        key=[config.id, "delivery"],
+        group_name=GROUP,
+        partitions_def=deliveries,
+        kinds={"file"},
+        pool=pool(config),
+    )
+    def delivery(context: dg.AssetExecutionContext) -> dg.Output[str]:
+        """One arrival of extract files, identified by their content and checked for its format."""
+        folder = _folder(config, context.partition_key)
+        manifest = pull(config, folder, paths, context.log.info)
+        metadata: dict[str, dg.MetadataValue | str | int] = {
+            "delivery": manifest.delivery_id,
+            "as of": str(manifest.as_of),
+            "extracted through": str(manifest.extracted_through),
+            "kind": manifest.kind,
+            "format": f"{manifest.format} {manifest.format_version}",
+            "files used": len(manifest.files),
+            "files not used": manifest.unused_files,
+            "bytes": sum(each.bytes for each in manifest.files),
+            "findings": dg.MetadataValue.md(
+                "\n".join(f"- {f}" for f in manifest.findings) or "none"
+            ),
+        }
+        return dg.Output(manifest.delivery_id, metadata=metadata)
+
+    @dg.asset(
+        key=[config.id, "raw"],
+        group_name=GROUP,
+        partitions_def=deliveries,
+        ins={"delivery": dg.AssetIn(key=[config.id, "delivery"])},
+        kinds={"parquet", "duckdb"},
+        pool=pool(config),
+    )
+    def raw(context: dg.AssetExecutionContext, delivery: str) -> dg.MaterializeResult:
+        """Typed, pseudonymised parquet of one delivery; what could not be read is quarantined."""
+        manifest = load_manifest(paths.deliveries / f"{delivery}.json")
+        folder = _folder(config, context.partition_key)
+        report = read(config, manifest, folder, paths, context.log.info)
+        return dg.MaterializeResult(metadata=_counts(report))
+
+    @dg.asset(key=[config.id, "vocabulary"], group_name=GROUP, kinds={"parquet"}, pool=pool(config))
+    def vocabulary() -> dg.MaterializeResult:
+        """OMOP vocabulary tables, from the delivery or from the configured folder."""
+        rows = read_vocabulary(config, discover(config), paths)
+        return dg.MaterializeResult(metadata={**rows, "dagster/row_count": rows["concept"]})
+
+    return [delivery, raw, vocabulary]
+
+
+def _folder(config: SiteConfig, key: str) -> DeliveryFolder:
+    for folder in discover(config):
+        if folder.key == key:
+            return folder
+    raise DeliveryError(
+        f"site {config.id}: delivery {key} is not at the source as it was when it was found; "
+        "the sensor will find it anew, or run `pumasi pull`"
+    )
+
+
+def _counts(report: ReadReport) -> dict[str, dg.MetadataValue | int | str]:
+    if report.already:
+        return {"delivery": report.delivery_id, "state": "read before, left alone"}
+    lines = [
+        "| table | in | read | quarantined | ignored | values nulled |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {name} | {c.rows_in:,} | {c.rows_read:,} | {c.rows_quarantined:,} | "
+        f"{c.rows_ignored:,} | {c.values_nulled:,} |"
+        for name, c in report.tables.items()
+    ]
+    return {
+        "delivery": report.delivery_id,
+        "dagster/row_count": sum(c.rows_read for c in report.tables.values()),
+        "rows quarantined": sum(c.rows_quarantined for c in report.tables.values()),
+        "tables": dg.MetadataValue.md("\n".join(lines)),
+    }

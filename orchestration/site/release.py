@@ -1,0 +1,67 @@
+"""The release: the candidate and its outcomes, sealed open or closed, and the check that blocks."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from orchestration.site.builds import closed_when_broken, provenance
+from orchestration.site.extract import pool
+from orchestration.site.quality import load_checked
+from pumasi.config import SiteConfig, SitePaths
+from pumasi.release import Release, seal
+
+GATE = "gate_is_open"
+
+
+def assets(config: SiteConfig, paths: SitePaths) -> list[dg.AssetsDefinition]:
+    """Asset `release` with its blocking check."""
+    key = dg.AssetKey([config.id, "release"])
+
+    @dg.asset(
+        key=key,
+        group_name="release",
+        deps=[dg.AssetKey([config.id, "candidate"])],
+        check_specs=[
+            dg.AssetCheckSpec(
+                GATE, asset=key, blocking=True, description="No check of severity error failed."
+            )
+        ],
+        kinds={"parquet"},
+        pool=pool(config),
+    )
+    def release(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        """One immutable build that others may read, with its provenance and its outcomes."""
+        with closed_when_broken(paths, "release", context.run.run_id):
+            checked = load_checked(paths)
+            sealed = seal(
+                paths,
+                checked.outcomes,
+                provenance(checked.run_id),
+                sealed_at=datetime.now(UTC),
+                transformation=checked.transformation,
+            )
+        reasons = sealed.reasons_closed()
+        return dg.MaterializeResult(metadata=_card(sealed), check_results=[_gate(sealed, reasons)])
+
+    return [release]
+
+
+def _card(sealed: Release) -> dict[str, str | int]:
+    return {
+        "release": sealed.id,
+        "seal": sealed.seal.number,
+        "gate": "closed" if sealed.reasons_closed() else "open",
+        "tables": len(sealed.tables),
+        "checks": len(sealed.outcomes),
+        "dagster/row_count": sum(entry.rows for entry in sealed.manifest.tables.values()),
+    }
+
+
+def _gate(sealed: Release, reasons: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=GATE,
+        passed=not reasons,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(reasons) or "every check of severity error passed",
+        metadata={"release": sealed.id, "reasons": len(reasons)},
+    )

@@ -1,0 +1,69 @@
+"""Local models: each is trained from the latest release, through the gate, or not at all.
+
+Three things stand between a failed check and a model: the blocking check on the release within a
+run, the automation condition for schedules, and the release itself for whoever starts this by hand.
+"""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import duckdb
+
+from pumasi.config import SiteConfig, SitePaths
+from pumasi.errors import TooFewCasesError
+from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
+from pumasi.learn.task import Model, Task, fit
+from pumasi.quality import Purpose
+from pumasi.release import open_release
+
+TASKS = (GI_BLEED_RISK,)
+AUTOMATION = dg.AutomationCondition.eager() & (
+    dg.AutomationCondition.all_deps_blocking_checks_passed()
+)
+
+
+def assets(config: SiteConfig, paths: SitePaths) -> list[dg.AssetsDefinition]:
+    """One asset per task, keyed [site, models, task]."""
+    return [_model(config, paths, task) for task in TASKS]
+
+
+def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[config.id, "models", task.name],
+        group_name="training",
+        deps=[dg.AssetKey([config.id, "release"])],
+        kinds={"scikitlearn"},
+        automation_condition=AUTOMATION,
+        description=f"Logistic model `{task.name}`, from an open release only.",
+    )
+    def model() -> dg.MaterializeResult:
+        release = open_release(config.id, Purpose(task.name, task.needs), datetime.now(UTC))
+        with duckdb.connect() as connection:
+            rows = release.read(task.table, connection).to_arrow_table()
+        try:
+            fitted = fit(task, rows, release.id)
+        except TooFewCasesError as error:
+            return dg.MaterializeResult(metadata={"state": str(error), "release": release.id})
+        path = fitted.save(paths.models / task.name)
+        return dg.MaterializeResult(metadata=_card(fitted) | {"file": path.name})
+
+    return model
+
+
+def _card(model: Model) -> dict[str, str | int | float]:
+    area = model.auroc
+    return {
+        "state": "trained",
+        "release": model.release,
+        "AUROC": area.estimate,
+        "AUROC 95 % interval": f"{area.lower:.3f} to {area.upper:.3f}",
+        "calibration slope": model.calibration_slope,
+        "calibration intercept": model.calibration_intercept,
+        "training persons": model.n_train,
+        "training events": model.events_train,
+        "test persons": model.n_test,
+        "test events": model.events_test,
+        "excluded": model.n_excluded,
+        "incomplete": model.n_incomplete,
+        "outcome not observed": model.n_outcome_not_observed,
+    }

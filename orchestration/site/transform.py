@@ -1,0 +1,182 @@
+"""The dbt project as assets of a hospital: seeds and models, run without their tests.
+
+dbt tests are run afterwards as data (`orchestration.site.quality`): a failing test is a finding
+about the build, not the end of it. A model that breaks seals a closed release that names the step.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    dbt_assets,
+)
+
+from orchestration.site.builds import closed_when_broken, note_transformation, project_folder
+from orchestration.site.extract import pool
+from pumasi.config import SiteConfig, SitePaths, home_folder
+from pumasi.config.workspace import profiles_folder
+from pumasi.errors import ReleaseError
+from pumasi.release import transformation_hash
+
+LAYERS = ("staging", "intermediate", "omop", "marts")
+BUILD = ("build", "--resource-type", "model", "--resource-type", "seed")
+
+
+def dbt_project(config: SiteConfig, paths: SitePaths) -> Path:
+    """Manifest of the project as it is for this site, parsed anew when a file of it changed.
+
+    The environment of this process is made what dbt reads: absolute, and for this site.
+    """
+    os.environ["PUMASI_HOME"] = str(home_folder())
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    manifest = paths.dbt_target / "manifest.json"
+    stamp = paths.dbt_target / "project.sha256"
+    state = _project_state(config)
+    if not manifest.exists() or not stamp.exists() or stamp.read_text() != state:
+        paths.dbt_target.mkdir(parents=True, exist_ok=True)
+        _parse(config, paths)
+        for command in ("run", "test"):
+            # What dbt parsed once it need not parse again: three seconds a command.
+            target = paths.dbt_target / command
+            target.mkdir(exist_ok=True)
+            shutil.copy(paths.dbt_target / "partial_parse.msgpack", target)
+        stamp.write_text(state)
+    return manifest
+
+
+def dbt_arguments(config: SiteConfig, paths: SitePaths) -> list[str]:
+    """Options that make dbt work on this site: its target, profile and target folder."""
+    return [
+        "--target",
+        config.id,
+        "--profiles-dir",
+        str(profiles_folder()),
+        "--target-path",
+        str(paths.dbt_target),
+    ]
+
+
+def dbt_resource(config: SiteConfig, paths: SitePaths, manifest: Path) -> DbtCliResource:
+    """dbt's command line for this site."""
+    return DbtCliResource(
+        project_dir=str(project_folder()),
+        profiles_dir=str(profiles_folder()),
+        target=config.id,
+        dbt_executable=dbt_program(),
+    )
+
+
+def dbt_program() -> str:
+    """Path of the dbt of this virtual environment, activated or not."""
+    return str(Path(sys.executable).with_name("dbt"))
+
+
+def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.AssetsDefinition]:
+    """One asset per seed and model, keyed [site, layer, name]."""
+
+    @dbt_assets(
+        manifest=manifest,
+        dagster_dbt_translator=SiteTranslator(config.id),
+        name=f"{config.id}_dbt",
+        pool=pool(config),
+    )
+    def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        with closed_when_broken(paths, "transform", context.run.run_id):
+            transformation = transformation_hash(project_folder())
+            run = dbt.cli([*BUILD], context=context, target_path=paths.dbt_target / "run")
+            events = list(run.stream())
+            note_transformation(paths, transformation)
+        counts = {f"{schema}.{name}": rows for schema, name, rows in _tables(paths)}
+        for event in events:
+            yield _with_row_count(event, counts)
+
+    return [models]
+
+
+class SiteTranslator(DagsterDbtTranslator):
+    """Names dbt's nodes as assets of a site, grouped by layer."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__(
+            DagsterDbtTranslatorSettings(
+                enable_duplicate_source_asset_keys=True, enable_asset_checks=False
+            )
+        )
+        self.site = site
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return [site, layer, name]; every source is one of the assets raw and vocabulary."""
+        if dbt_resource_props["resource_type"] == "source":
+            vocabulary = dbt_resource_props["source_name"] == "vocabulary"
+            return dg.AssetKey([self.site, "vocabulary" if vocabulary else "raw"])
+        return dg.AssetKey([self.site, self._layer(dbt_resource_props), dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the layer."""
+        return self._layer(dbt_resource_props)
+
+    def _layer(self, properties: Mapping[str, Any]) -> str:
+        if properties["resource_type"] == "seed":
+            return "seeds"
+        folder = properties["fqn"][1]
+        return folder if folder in LAYERS else "intermediate"
+
+
+def row_counts(paths: SitePaths) -> dict[str, int]:
+    """Rows per table of the warehouse, by the table's name."""
+    return {name: rows for _, name, rows in _tables(paths)}
+
+
+def _tables(paths: SitePaths) -> list[tuple[str, str, int]]:
+    """Schema, name and rows of every table; the connection is closed again."""
+    with duckdb.connect(str(paths.warehouse), read_only=True) as connection:
+        return connection.execute(
+            "select schema_name, table_name, estimated_size from duckdb_tables()"
+        ).fetchall()
+
+
+def _with_row_count(event: Any, counts: Mapping[str, int]) -> Any:
+    if not isinstance(event, dg.Output) or event.output_name is None:
+        return event
+    # dagster-dbt names outputs by the joined asset key: <site>__<layer>__<name>.
+    _, layer, name = event.output_name.split("__", 2)
+    count = counts.get(f"{layer}.{name}")
+    if count is None:
+        return event
+    return event.with_metadata({**event.metadata, "dagster/row_count": count})
+
+
+def _parse(config: SiteConfig, paths: SitePaths) -> None:
+    command = [dbt_program(), "--quiet", "parse", *dbt_arguments(config, paths)]
+    done = subprocess.run(  # noqa: S603 - our own program, arguments from the configuration
+        command, cwd=project_folder(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ReleaseError(
+            f"site {config.id}: dbt can't parse the project; `cd dbt_project && dbt parse "
+            f"--target {config.id}` shows why. It said: {(done.stdout + done.stderr)[-2000:]}"
+        )
+
+
+def _project_state(config: SiteConfig) -> str:
+    """Hash of everything that parsing depends on: the project's files and the site's profile."""
+    digest = sha256(config.format.encode())
+    roots: Sequence[Path] = [
+        project_folder() / name for name in ("models", "macros", "seeds", "tests")
+    ]
+    files = [path for root in roots for path in root.rglob("*") if path.is_file()]
+    files += [project_folder() / "dbt_project.yml", profiles_folder() / "profiles.yml"]
+    for path in sorted(files):
+        digest.update(str(path).encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Pumasi: real-world evidence across hospitals whose rows never cross the border."""

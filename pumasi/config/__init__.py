@@ -1,0 +1,32 @@
+"""Reading and checking the configuration of hospitals: one TOML per hospital in the network folder.
+
+The environment is read when a function is called, never at import: PUMASI_HOME (everything written
+at run time), PUMASI_NETWORK (the folder of site files), PUMASI_SITE (the hospital).
+"""
+
+from pumasi.config.network import get_site, load_network, load_site
+from pumasi.config.paths import SitePaths, home_folder, network_folder, project_root
+from pumasi.config.site import (
+    FORMATS,
+    SiteConfig,
+    SourceConfig,
+    SourceFormat,
+    Threshold,
+    VocabularyConfig,
+)
+
+__all__ = [
+    "FORMATS",
+    "SiteConfig",
+    "SitePaths",
+    "SourceConfig",
+    "SourceFormat",
+    "Threshold",
+    "VocabularyConfig",
+    "get_site",
+    "home_folder",
+    "load_network",
+    "load_site",
+    "network_folder",
+    "project_root",
+]

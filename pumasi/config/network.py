@@ -1,0 +1,138 @@
+"""Reads the site files of a network folder.
+
+Asking for one hospital reads only its file: a hospital's own settings may use variables that are
+set nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pumasi.config.paths import network_folder
+from pumasi.config.problems import explain
+from pumasi.config.site import SITE_ID_PATTERN, SiteConfig
+from pumasi.errors import ConfigError
+
+HUB_FILE = "hub.toml"
+PACKAGE_SCHEME = "package://"
+
+
+def load_site(path: Path, *, resolve: bool = True) -> SiteConfig:
+    """Read one site file; `resolve=False` leaves its urls as written.
+
+    Raises `ConfigError` naming the file, the field, what it got and what it wants.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
+    return parse_site(text, path, resolve=resolve)
+
+
+def parse_site(text: str, path: Path, *, resolve: bool = True) -> SiteConfig:
+    """Check the text that is, or is to be, the file at that path. Raises like `load_site`."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    if content.setdefault("id", path.stem) != path.stem:
+        raise ConfigError(
+            f"{path}: id is {content['id']!r} but the file is called {path.name}; "
+            "leave id out, the file's name is the id"
+        )
+    try:
+        site = SiteConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(explain(error, path, SiteConfig)) from None
+    return _with_absolute_urls(site, path) if resolve else site
+
+
+def load_network(folder: Path | None = None, *, resolve: bool = True) -> dict[str, SiteConfig]:
+    """Read every site file of the folder (default: PUMASI_NETWORK), sorted by id."""
+    return {path.stem: load_site(path, resolve=resolve) for path in _site_files(folder)}
+
+
+def get_site(site_id: str | None = None, network: Path | None = None) -> SiteConfig:
+    """Read the site of that id; None means PUMASI_SITE, else the only one there is.
+
+    Raises `ConfigError` listing the sites when the choice is not clear.
+    """
+    files = {path.stem: path for path in _site_files(network)}
+    listed = ", ".join(files) or "none: `pumasi site add` writes one"
+    chosen = site_id or os.environ.get("PUMASI_SITE")
+    if not chosen:
+        if len(files) != 1:
+            raise ConfigError(f"which site? Set PUMASI_SITE or name one of: {listed}")
+        chosen = next(iter(files))
+    if chosen not in files:
+        folder = network or network_folder()
+        raise ConfigError(f"no site {chosen!r} in {folder}; the sites there are: {listed}")
+    return load_site(files[chosen])
+
+
+def resolve_url(url: str, base: Path) -> str:
+    """Return the url with `${VAR}` expanded and, unless it names a protocol, as an absolute path.
+
+    `base` is the folder that relative paths start from; `package://<package>/<folder>` is a folder
+    inside an installed Python package. Raises `ConfigError` for an unset variable or package.
+    """
+    url = _expand_variables(url)
+    if url.startswith(PACKAGE_SCHEME):
+        return _package_folder(url)
+    if "://" in url:
+        return url
+    return str((base / Path(url).expanduser()).resolve())
+
+
+def _site_files(folder: Path | None) -> list[Path]:
+    folder = folder or network_folder()
+    if not folder.is_dir():
+        raise ConfigError(f"no network folder {folder}; PUMASI_NETWORK names another one")
+    files = sorted(path for path in folder.glob("*.toml") if path.name != HUB_FILE)
+    for path in files:
+        if not re.fullmatch(SITE_ID_PATTERN, path.stem):
+            raise ConfigError(
+                f"{path}: a site file is called <id>.toml, and an id is lower-case letters, "
+                f"digits and _, beginning with a letter"
+            )
+    return files
+
+
+def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
+    def absolute(section: str, url: str) -> dict[str, str]:
+        try:
+            return {"url": resolve_url(url, path.resolve().parent)}
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {section}.url: {error}") from None
+
+    source = site.source.model_copy(update=absolute("source", site.source.url))
+    vocabulary = site.vocabulary
+    if vocabulary.url is not None:
+        vocabulary = vocabulary.model_copy(update=absolute("vocabulary", vocabulary.url))
+    return site.model_copy(update={"source": source, "vocabulary": vocabulary})
+
+
+def _expand_variables(url: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise ConfigError(f"the variable {name} is not set; set it or write the path itself")
+        return os.environ[name]
+
+    return re.sub(r"\$\{(\w+)\}", value, url)
+
+
+def _package_folder(url: str) -> str:
+    package, _, folder = url.removeprefix(PACKAGE_SCHEME).partition("/")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(f"the Python package {package!r} is not installed here")
+    return str(Path(spec.submodule_search_locations[0]) / folder)

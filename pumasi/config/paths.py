@@ -1,0 +1,94 @@
+"""Where things are: the project, the network folder, and the folders of a site at run time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def project_root() -> Path:
+    """Return the folder that holds `pyproject.toml`, `dbt_project` and `network`."""
+    return Path(__file__).resolve().parents[2]
+
+
+def home_folder() -> Path:
+    """Return the folder of everything written at run time: PUMASI_HOME, else `var`; absolute."""
+    return _from_environment("PUMASI_HOME", project_root() / "var")
+
+
+def network_folder() -> Path:
+    """Return the folder of the site files: PUMASI_NETWORK, else `network`; absolute."""
+    return _from_environment("PUMASI_NETWORK", project_root() / "network")
+
+
+def _from_environment(variable: str, default: Path) -> Path:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().resolve() if value else default
+
+
+@dataclass(frozen=True)
+class SitePaths:
+    """The folders and files of one site under PUMASI_HOME. Naming one doesn't make it."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, site_id: str, home: Path | None = None) -> SitePaths:
+        """Return the paths of the site; `home` defaults to PUMASI_HOME."""
+        return cls((home or home_folder()).resolve() / "sites" / site_id)
+
+    @property
+    def deliveries(self) -> Path:
+        """Manifests of deliveries."""
+        return self.root / "deliveries"
+
+    @property
+    def quarantine(self) -> Path:
+        """What could not be read, one parquet file per delivery."""
+        return self.root / "quarantine"
+
+    @property
+    def raw(self) -> Path:
+        """Typed, pseudonymised parquet, one folder per delivery; complete or absent."""
+        return self.root / "raw"
+
+    @property
+    def reading(self) -> Path:
+        """Deliveries that are being read: becomes a folder of `raw` by rename."""
+        return self.root / "reading"
+
+    @property
+    def vocabulary(self) -> Path:
+        """The nine OMOP vocabulary tables as parquet."""
+        return self.root / "vocabulary"
+
+    @property
+    def dbt_target(self) -> Path:
+        """Target folder of dbt for this site."""
+        return self.root / "dbt_target"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def candidate(self) -> Path:
+        """Tables written for checking, before they are sealed."""
+        return self.root / "candidate"
+
+    @property
+    def releases(self) -> Path:
+        """Sealed releases."""
+        return self.root / "releases"
+
+    @property
+    def models(self) -> Path:
+        """Trained models."""
+        return self.root / "models"
+
+    @property
+    def key(self) -> Path:
+        """The hospital's pseudonymisation key, a file of mode 0600."""
+        return self.root / "keys" / "pseudonym.key"

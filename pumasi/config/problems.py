@@ -1,0 +1,66 @@
+"""Turns a refusal by pydantic into the sentence that the file's author needs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Location = Sequence[str | int]
+
+_WANTS = {
+    "date_type": "a date without quotes, such as 2024-12-31",
+    "float_type": "a number without quotes, such as 0.05",
+    "tuple_type": 'a list, such as ["a", "b"]; a key with a dot in it needs quotes',
+    "model_type": "a section of its own, such as [source]",
+    "string_too_short": "a text that is not empty",
+    "string_pattern_mismatch": "<table>.<name> in lower-case letters, digits and _",
+}
+
+
+def explain(error: ValidationError, path: Path, model: type[BaseModel]) -> str:
+    """Return one line per problem: file, field, what it got, what it wants."""
+    return "\n".join(f"{path}: {_problem(detail, model)}" for detail in error.errors())
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    field = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+    match detail["type"]:
+        case "missing":
+            return f"{field} is missing"
+        case "extra_forbidden":
+            return f"{field} is not a key of this file; {_nearest(detail['loc'], model)}"
+        case "value_error":
+            wants = detail["msg"].removeprefix("Value error, ")
+            return f"{field}: wants {wants}" if field else f"wants {wants}"
+        case kind:
+            wants = _WANTS.get(kind, detail["msg"].removeprefix("Input should be "))
+            return f"{field}: got {_short(detail['input'])}, wants {wants}"
+
+
+def _nearest(location: Location, model: type[BaseModel]) -> str:
+    known = _keys_beside(location, model)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"it knows {', '.join(known)}"
+
+
+def _keys_beside(location: Location, model: type[BaseModel]) -> list[str]:
+    for part in location[:-1]:
+        if isinstance(part, str):
+            model = _section(model, part)
+    return list(model.model_fields)
+
+
+def _section(model: type[BaseModel], field: str) -> type[BaseModel]:
+    annotation = model.model_fields[field].annotation
+    candidates = (annotation, *get_args(annotation))
+    return next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, str | int | float | bool) else type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."

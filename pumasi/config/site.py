@@ -1,0 +1,96 @@
+"""What a hospital's configuration file may say, as types.
+
+Unknown keys and wrong types are refused here; `pumasi.config.network` reads the files and turns
+a refusal into a message that names the file, the field, what it got and what it wants.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
+
+SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv"]
+FORMATS: tuple[str, ...] = get_args(SourceFormat)
+SITE_ID_PATTERN = r"[a-z][a-z0-9_]*"
+
+# TOML has dates and numbers of its own: a quoted one is a mistake, not another spelling.
+Day = Annotated[date, Strict()]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+# A check is "<table>.<sentence>", a value list "<raw table>.<column>".
+Dotted = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
+
+
+class _Section(BaseModel):
+    """A table of the file: unknown keys are refused, values can't be changed after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceConfig(_Section):
+    """Where deliveries come from.
+
+    `as_of` is the day the extract states, `extracted_through` the last day it covers completely;
+    None means that the delivery itself says so. `kind` says what absence means: in a full delivery
+    a row that is missing was deleted, in an incremental one it didn't change.
+    """
+
+    url: Text
+    as_of: Day | None = None
+    extracted_through: Day | None = None
+    kind: Literal["full", "incremental"] = "full"
+
+    @model_validator(mode="after")
+    def _covers_only_the_past(self) -> Self:
+        if self.as_of and self.extracted_through and self.extracted_through > self.as_of:
+            raise ValueError(
+                f"extracted_through {self.extracted_through} on or before as_of {self.as_of}: "
+                "an extract can't cover days after it was made"
+            )
+        return self
+
+
+class VocabularyConfig(_Section):
+    """Where the OMOP vocabulary tables come from: the delivery, or a folder such as Athena's."""
+
+    source: Literal["delivery", "folder"] = "delivery"
+    url: Text | None = None
+
+    @model_validator(mode="after")
+    def _folder_has_a_url(self) -> Self:
+        if self.source == "folder" and self.url is None:
+            raise ValueError("url when source is 'folder': the folder of the vocabulary tables")
+        if self.source == "delivery" and self.url is not None:
+            raise ValueError("source = 'folder' when a url is given")
+        return self
+
+
+class Threshold(_Section):
+    """A known defect that this hospital accepts: the share of the denominator that may violate."""
+
+    check: Dotted
+    limit: Annotated[float, Strict(), Field(ge=0, le=1)]
+    reason: Text
+    decided: Day
+
+
+class SiteConfig(_Section):
+    """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded."""
+
+    id: Annotated[str, StringConstraints(pattern=rf"^{SITE_ID_PATTERN}$")]
+    name: Text
+    format: SourceFormat
+    description: str = ""
+    source: SourceConfig
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    values: dict[Dotted, tuple[str, ...]] = Field(default_factory=dict)
+    thresholds: tuple[Threshold, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_threshold_per_check(self) -> Self:
+        checks = [threshold.check for threshold in self.thresholds]
+        twice = sorted({check for check in checks if checks.count(check) > 1})
+        if twice:
+            raise ValueError(f"one threshold per check: {', '.join(twice)} has several")
+        return self

@@ -1,0 +1,1 @@
+"""What may leave a hospital: airlock, approvals, audit log, privacy ledger (hospital side)."""

@@ -1,0 +1,40 @@
+"""Errors of the library: one root, one line per meaning.
+
+Every message names the cause, the place and what to do. None carries a row value or an identifier.
+"""
+
+
+class PumasiError(Exception):
+    """Root of every error that the library raises on purpose."""
+
+
+class ConfigError(PumasiError):
+    """A configuration file or variable is wrong or missing."""
+
+
+class DeliveryError(PumasiError):
+    """A delivery is refused: nothing of it enters, everything read before stays as it was."""
+
+
+class PseudonymisationError(PumasiError):
+    """The hospital's key is missing, readable by others, or two identifiers collide."""
+
+
+class VocabularyError(PumasiError):
+    """The vocabulary folder lacks a table or holds one that can't be read."""
+
+
+class ReleaseError(PumasiError):
+    """A release is missing, incomplete or not what was sealed."""
+
+
+class GateClosedError(PumasiError):
+    """The latest release may not be learned from; the message lists every reason."""
+
+
+class TaskError(PumasiError):
+    """A learning task can't be fitted on the data it was given."""
+
+
+class TooFewCasesError(TaskError):
+    """A hospital has too few cases to learn a task from: a correct end, not a failure."""

@@ -1,0 +1,1 @@
+"""One estimator per file, each written once against Network."""

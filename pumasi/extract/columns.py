@@ -1,0 +1,95 @@
+"""Which columns a CSV, parquet or DuckDB file has, held against the contract of its table."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import duckdb
+
+from pumasi.errors import DeliveryError
+from pumasi.extract.contract import Table
+from pumasi.extract.files import opened
+
+LONGEST_HEADER = 1 << 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """Columns of a file as they are written there, and the delimiter of a CSV."""
+
+    columns: tuple[str, ...]
+    delimiter: str = ","
+
+    @property
+    def quoted(self) -> bool:
+        """Whether values may be in quotation marks: Athena's tab-separated files have none."""
+        return self.delimiter != "\t"
+
+
+def csv_header(path: Path, name: str) -> Header:
+    """Header of a CSV: the delimiter is the one of comma, tab, semicolon, bar that it has most of.
+
+    Raises:
+        DeliveryError: the file is empty or its header is not UTF-8.
+    """
+    with opened(path) as stream:
+        first = stream.readline(LONGEST_HEADER)
+    try:
+        line = first.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise DeliveryError(f"{name}, line 1: the header is not UTF-8; export as UTF-8") from None
+    if not line.strip():
+        raise DeliveryError(f"{name}, line 1: the file has no header line; export it again")
+    if "\r" in line:
+        raise DeliveryError(
+            f"{name}, line 1: lines end with a lone carriage return; export it with line feeds"
+        )
+    delimiter = max(",\t;|", key=line.count)
+    columns = next(csv.reader([line], delimiter=delimiter))
+    return Header(tuple(column.strip() for column in columns), delimiter)
+
+
+def parquet_header(path: Path, name: str) -> Header:
+    """Columns of a parquet file."""
+    try:
+        top = duckdb.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
+    except duckdb.Error:
+        raise DeliveryError(f"{name} is not a parquet file; export it again") from None
+    return Header(tuple(str(row[0]) for row in top))
+
+
+def check_columns(table: Table, columns: Sequence[str], name: str) -> tuple[list[str], list[str]]:
+    """Columns that no contract names, and optional ones that the file lacks, both by name.
+
+    Raises:
+        DeliveryError: a required column is not there; the message names the likeliest rename.
+            Or no column at all is, or one is there twice.
+    """
+    present = {column.lower() for column in columns}
+    wanted = {source for column in table.columns for source in column.source_names()}
+    extra = sorted(present - wanted)
+    twice = [each for each, n in Counter(c.lower() for c in columns).items() if n > 1]
+    if set(twice) & wanted:
+        raise DeliveryError(
+            f"{name}, line 1: column `{sorted(set(twice) & wanted)[0]}` is there twice; nothing "
+            "of this delivery was taken in. Ask the source which of them is meant"
+        )
+    missing = [c for c in table.columns if not present & set(c.source_names())]
+    if not present & wanted:
+        # Without a header this is the first row: none of it may be shown.
+        raise DeliveryError(
+            f"{name}, line 1: no column of table {table.name} is there; is it the header? "
+            "Nothing of this delivery was taken in. Ask the source for a file with its header"
+        )
+    for column in missing:
+        if column.required:
+            near = get_close_matches(column.source_names()[0], extra, n=1, cutoff=0.5)
+            hint = f" (renamed to `{near[0]}`?)" if near else ""
+            raise DeliveryError(
+                f"{name}, line 1: column `{column.source_names()[0]}` of table {table.name} is "
+                f"missing{hint}; nothing of this delivery was taken in. Ask the source for it"
+            )
+    return extra, [column.source_names()[0] for column in missing]

@@ -1,0 +1,110 @@
+"""What may enter from a source table: the allow-list, with types and meaning, as data.
+
+A column that no contract names never enters. Every column has a kind, and the kind decides how its
+text is typed, hashed, admitted or nulled (see `pumasi.extract.projection`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """How the text of a source column becomes a value."""
+
+    PERSON = "person"  # identifier of a person -> keyed hash
+    VISIT = "visit"  # identifier of a visit -> keyed hash
+    EVENT = "event"  # identifier of any other row -> keyed hash
+    SPLIT = "split"  # identifier of a person -> 0..99, another keyed hash
+    DATE = "date"  # first ten characters, as written at the source
+    YEAR = "year"  # of a date
+    MONTH = "month"  # of a date
+    TIMESTAMP = "timestamp"  # local time as written, offset dropped
+    INTEGER = "integer"
+    DOUBLE = "double"
+    CODE = "code"  # a code of a code system: admitted by its shape
+    VALUE = "value"  # free text at the source: admitted only when a value map lists it
+    TEXT = "text"  # about the source system, never about a person
+    STRUCTURE = "structure"  # nested codes and numbers, already reduced to the allow-list
+
+
+IDENTIFIERS = frozenset({Kind.PERSON, Kind.VISIT, Kind.EVENT, Kind.SPLIT})
+
+# What a code of a code system or a UCUM unit looks like; a sentence or a full name does not.
+CODE_SHAPE = r"[A-Za-z0-9.\-_/*%\[\]{}()^:+'#&,]{1,50}"
+
+
+def is_code(expression: str) -> str:
+    """SQL condition: the text has the shape of a code."""
+    shape = CODE_SHAPE.replace("'", "''")
+    return f"regexp_full_match({expression}, '{shape}')"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a raw table.
+
+    `sources` are the names it may have at the source (CSV, parquet; compared without case) or the
+    SQL expressions over the parsed resource (FHIR); the first that exists is taken. `required`: a
+    file without it is refused, a row without it is quarantined. `values` are the strings that every
+    site admits; `sql_type` is for structures.
+    """
+
+    name: str
+    kind: Kind
+    sources: tuple[str, ...] = ()
+    required: bool = False
+    domain: str = ""
+    values: tuple[str, ...] = ()
+    sql_type: str = ""
+
+    def source_names(self) -> tuple[str, ...]:
+        """Names that the column may have at the source, lower case."""
+        return tuple(name.lower() for name in self.sources or (self.name,))
+
+
+@dataclass(frozen=True)
+class Table:
+    """One raw table: its name, its columns, and whether a delivery must have it with rows."""
+
+    name: str
+    columns: tuple[Column, ...]
+    required: bool = False
+    resource: str = ""
+    structure: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A source format: its raw tables, and the containers that its files may be."""
+
+    name: str
+    tables: tuple[Table, ...]
+    containers: frozenset[str]
+
+    def table(self, name: str) -> Table:
+        """The table called `name`; KeyError if there is none."""
+        return next(table for table in self.tables if table.name == name)
+
+
+SQL_TYPES: Mapping[Kind, str] = {
+    Kind.PERSON: "bigint",
+    Kind.VISIT: "bigint",
+    Kind.EVENT: "bigint",
+    Kind.SPLIT: "integer",
+    Kind.DATE: "date",
+    Kind.YEAR: "integer",
+    Kind.MONTH: "integer",
+    Kind.TIMESTAMP: "timestamp",
+    Kind.INTEGER: "integer",
+    Kind.DOUBLE: "double",
+    Kind.CODE: "varchar",
+    Kind.VALUE: "varchar",
+    Kind.TEXT: "varchar",
+}
+
+
+def sql_type(column: Column) -> str:
+    """DuckDB type of the column in raw parquet."""
+    return column.sql_type or SQL_TYPES[column.kind]

@@ -1,0 +1,197 @@
+"""Files of a delivery: what container each is, which table it holds, its hash and its lines.
+
+One streaming pass in Python reads every byte once: it proves that a gzip is whole, hashes the file
+as it lies there, counts lines and finds the resource types. DuckDB does everything after that.
+"""
+
+import gzip
+import hashlib
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from pumasi.errors import DeliveryError
+from pumasi.extract.contract import Format
+
+CHUNK = 4 << 20
+CONTAINERS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "bundle",
+    ".duckdb": "duckdb",
+    ".zip": "zip",
+}
+RESOURCE_TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
+# Two chunks can cut a `"resourceType": "…"` in half; this many bytes are looked at twice.
+OVERLAP = 128
+
+
+@dataclass
+class FileFacts:
+    """What one pass over a file says: content hash (of the bytes stored), size, lines, types."""
+
+    sha256: str
+    bytes: int
+    lines: int = 0
+    resource_types: dict[str, int] = field(default_factory=dict)
+
+
+def container_of(path: str) -> str | None:
+    """The container by file name (`person.csv.gz` -> csv), None if it is none that we read."""
+    name = PurePosixPath(path).name.lower().removesuffix(".gz")
+    return CONTAINERS.get(PurePosixPath(name).suffix)
+
+
+def table_of(source: Format, path: str) -> str | None:
+    """The raw table that a CSV or parquet file holds, by its name or by its folder's.
+
+    `PERSON.csv`, `person_0001.csv.gz` and `person/part-0.parquet` all hold `person`.
+    """
+    parts = PurePosixPath(path).parts
+    stem = parts[-1].lower().split(".", 1)[0]
+    folder = parts[-2].lower() if len(parts) > 1 else ""
+    for table in source.tables:
+        if stem == table.name or re.fullmatch(rf"{table.name}[-_.]?\d+", stem):
+            return table.name
+    return next((table.name for table in source.tables if table.name == folder), None)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file's content, decompressed if its name ends in .gz."""
+    if path.suffix.lower() == ".gz":
+        with gzip.open(path, "rb") as stream:
+            yield io.BufferedReader(stream, CHUNK)
+    else:
+        with path.open("rb") as stream:
+            yield stream
+
+
+def examine(path: Path, name: str, *, text: bool) -> FileFacts:
+    """Hash the file and, for text, count its non-blank lines and the resource types it names.
+
+    Raises:
+        DeliveryError: the file is a truncated or broken gzip, or can't be read.
+    """
+    facts = FileFacts(hash_of(path), path.stat().st_size)
+    if not text:
+        return facts
+    read = 0
+    try:
+        with opened(path) as stream:
+            tail = b"\n"
+            kept = b""
+            while chunk := stream.read(CHUNK):
+                read += len(chunk)
+                facts.lines += _line_starts(tail[-2:], chunk)
+                _count_types(facts.resource_types, kept, chunk)
+                tail = (tail + chunk)[-2:]
+                kept = chunk[-OVERLAP:]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        reason = "is a truncated gzip" if isinstance(error, EOFError) else "is a broken gzip"
+        raise DeliveryError(
+            f"{name} {reason} after {read} decompressed bytes (about line {facts.lines}); "
+            "ask the source for the file again; nothing of this delivery was taken in"
+        ) from None
+    return facts
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of the bytes stored."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _line_starts(before: bytes, chunk: bytes) -> int:
+    """Non-blank lines that begin in `chunk`, given the two bytes before it."""
+    joined = before + chunk
+    starts = joined.count(b"\n", len(before) - 1, len(joined) - 1)
+    if b"\n\n" not in joined and b"\n\r\n" not in joined:
+        return starts
+    blank = re.finditer(rb"(?<=\n)\r?\n", joined)
+    return starts - sum(1 for match in blank if match.end() > len(before))
+
+
+def _count_types(counts: dict[str, int], kept: bytes, chunk: bytes) -> None:
+    """Add the resource types named in `chunk`; `kept` is the end of the chunk before.
+
+    Contained resources count too: the result says which types a file may hold, not how many.
+    """
+    window = kept + chunk
+    for match in RESOURCE_TYPE.finditer(window):
+        if match.end() > len(kept):
+            resource = match.group(1).decode()
+            counts[resource] = counts.get(resource, 0) + 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """A record in the decompressed text: its number and first line (from 1), byte offset, bytes."""
+
+    record: int
+    line: int
+    offset: int
+    content: bytes
+
+
+def records(path: Path, *, delimiter: str | None) -> Iterator[Place]:
+    """Records that are not blank, in order; with a `delimiter`, a line break in quotes ends none.
+
+    Used for the few records that go to quarantine, to say where they are; never to read data.
+    """
+    with opened(path) as stream:
+        record, offset, pending, start_line, start_offset = 0, 0, b"", 1, 0
+        for number, line in enumerate(stream, start=1):
+            if not pending:
+                start_line, start_offset = number, offset
+            pending += line
+            offset += len(line)
+            if delimiter and _in_quotes(pending, delimiter.encode()):
+                continue
+            if content := pending.rstrip(b"\r\n"):
+                record += 1
+                yield Place(record, start_line, start_offset, content)
+            pending = b""
+        if content := pending.rstrip(b"\r\n"):
+            yield Place(record + 1, start_line, start_offset, content)
+
+
+def _in_quotes(text: bytes, delimiter: bytes) -> bool:
+    """Whether a field is open at the end: only a quotation mark that begins a field opens one."""
+    if b'"' not in text:
+        return False
+    begins = rb"(^|" + re.escape(delimiter) + rb") *"
+    closed = re.sub(begins + rb'"(?:[^"]|"")*"(?!")', rb"\1", text)
+    return re.search(begins + b'"', closed) is not None
+
+
+def places_at(path: Path, offsets: Sequence[int], *, delimiter: str | None) -> list[Place]:
+    """The record at each of the byte offsets, which ascend.
+
+    DuckDB begins a record with the blank lines before it: the first that ends after is meant.
+    """
+    found: list[Place] = []
+    for place in records(path, delimiter=delimiter):
+        while len(found) < len(offsets) and offsets[len(found)] < place.offset + len(place.content):
+            found.append(place)
+        if len(found) == len(offsets):
+            break
+    return found
+
+
+def line_at(path: Path, offset: int) -> int:
+    """Line (from 1) of a byte offset in the decompressed text."""
+    with opened(path) as stream:
+        line, left = 1, offset
+        while left > 0 and (chunk := stream.read(min(CHUNK, left))):
+            line += chunk.count(b"\n")
+            left -= len(chunk)
+    return line

@@ -1,0 +1,194 @@
+"""OMOP CDM 5.3 and 5.4 as a source: the tables and columns that enter.
+
+Names are those of CDM 5.4; where 5.3 called a column otherwise, that name is a second source.
+Day of birth, source identifiers, free text (sig, stop_reason, notes) and times of day stay outside.
+"""
+
+from pumasi.extract.contract import Column, Format, Kind, Table
+
+GENDERS = ("F", "M", "female", "male", "other", "unknown", "O", "U")
+RACES = (
+    "white", "black", "asian", "native", "hawaiian", "other", "hispanic", "unknown",
+)  # fmt: skip
+ETHNICITIES = ("hispanic", "nonhispanic", "unknown")
+
+
+def _person(required: bool = True) -> Column:
+    return Column("person_id", Kind.PERSON, required=required, domain="person")
+
+
+def _visit(name: str = "visit_occurrence_id", required: bool = False) -> Column:
+    return Column(name, Kind.VISIT, required=required, domain="visit")
+
+
+def _key(name: str, domain: str) -> Column:
+    return Column(name, Kind.EVENT, required=True, domain=domain)
+
+
+def _integers(*names: str, required: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.INTEGER, required=required) for name in names)
+
+
+def _dates(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.DATE) for name in names)
+
+
+def _date(name: str) -> Column:
+    return Column(name, Kind.DATE, required=True)
+
+
+def _codes(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.CODE) for name in names)
+
+
+OMOP_CDM = Format(
+    name="omop_cdm",
+    containers=frozenset({"csv", "parquet", "duckdb"}),
+    tables=(
+        Table(
+            "person",
+            (
+                _person(),
+                Column("split_key", Kind.SPLIT, ("person_id",), domain="split"),
+                *_integers("gender_concept_id", "year_of_birth", required=True),
+                *_integers("month_of_birth", "race_concept_id", "ethnicity_concept_id"),
+                Column("gender_source_value", Kind.VALUE, values=GENDERS),
+                Column("race_source_value", Kind.VALUE, values=RACES),
+                Column("ethnicity_source_value", Kind.VALUE, values=ETHNICITIES),
+            ),
+            required=True,
+        ),
+        Table(
+            "observation_period",
+            (
+                _key("observation_period_id", "observation_period"),
+                _person(),
+                _date("observation_period_start_date"),
+                _date("observation_period_end_date"),
+                *_integers("period_type_concept_id"),
+            ),
+            required=True,
+        ),
+        Table(
+            "visit_occurrence",
+            (
+                _visit(required=True),
+                _person(),
+                *_integers("visit_concept_id", required=True),
+                _date("visit_start_date"),
+                *_dates("visit_end_date"),
+                *_integers("visit_type_concept_id", "visit_source_concept_id"),
+                Column(
+                    "admitted_from_concept_id",
+                    Kind.INTEGER,
+                    ("admitted_from_concept_id", "admitting_source_concept_id"),
+                ),
+                Column(
+                    "discharged_to_concept_id",
+                    Kind.INTEGER,
+                    ("discharged_to_concept_id", "discharge_to_concept_id"),
+                ),
+                _visit("preceding_visit_occurrence_id"),
+            ),
+        ),
+        Table(
+            "condition_occurrence",
+            (
+                _key("condition_occurrence_id", "condition"),
+                _person(),
+                *_integers("condition_concept_id", required=True),
+                _date("condition_start_date"),
+                *_dates("condition_end_date"),
+                *_integers("condition_type_concept_id", "condition_status_concept_id"),
+                _visit(),
+                *_codes("condition_source_value"),
+                *_integers("condition_source_concept_id"),
+            ),
+        ),
+        Table(
+            "drug_exposure",
+            (
+                _key("drug_exposure_id", "drug"),
+                _person(),
+                *_integers("drug_concept_id", required=True),
+                _date("drug_exposure_start_date"),
+                *_dates("drug_exposure_end_date", "verbatim_end_date"),
+                *_integers("drug_type_concept_id", "refills"),
+                Column("quantity", Kind.DOUBLE),
+                *_integers("days_supply", "route_concept_id"),
+                _visit(),
+                *_codes("drug_source_value"),
+                *_integers("drug_source_concept_id"),
+            ),
+        ),
+        Table(
+            "procedure_occurrence",
+            (
+                _key("procedure_occurrence_id", "procedure"),
+                _person(),
+                *_integers("procedure_concept_id", required=True),
+                _date("procedure_date"),
+                *_dates("procedure_end_date"),
+                *_integers("procedure_type_concept_id", "modifier_concept_id", "quantity"),
+                _visit(),
+                *_codes("procedure_source_value"),
+                *_integers("procedure_source_concept_id"),
+            ),
+        ),
+        Table(
+            "measurement",
+            (
+                _key("measurement_id", "measurement"),
+                _person(),
+                *_integers("measurement_concept_id", required=True),
+                _date("measurement_date"),
+                *_integers("measurement_type_concept_id", "operator_concept_id"),
+                Column("value_as_number", Kind.DOUBLE),
+                *_integers("value_as_concept_id", "unit_concept_id"),
+                Column("range_low", Kind.DOUBLE),
+                Column("range_high", Kind.DOUBLE),
+                _visit(),
+                *_codes("measurement_source_value"),
+                *_integers("measurement_source_concept_id"),
+                *_codes("unit_source_value"),
+                Column("value_source_value", Kind.VALUE),
+            ),
+        ),
+        Table(
+            "observation",
+            (
+                _key("observation_id", "observation"),
+                _person(),
+                *_integers("observation_concept_id", required=True),
+                _date("observation_date"),
+                *_integers("observation_type_concept_id"),
+                Column("value_as_number", Kind.DOUBLE),
+                Column("value_as_string", Kind.VALUE),
+                *_integers("value_as_concept_id", "qualifier_concept_id", "unit_concept_id"),
+                _visit(),
+                *_codes("observation_source_value"),
+                *_integers("observation_source_concept_id"),
+                *_codes("unit_source_value"),
+            ),
+        ),
+        Table(
+            "death",
+            (
+                _person(),
+                _date("death_date"),
+                *_integers("death_type_concept_id", "cause_concept_id", "cause_source_concept_id"),
+            ),
+        ),
+        Table(
+            "cdm_source",
+            (
+                *(
+                    Column(name, Kind.TEXT)
+                    for name in ("cdm_source_name", "cdm_source_abbreviation", "cdm_holder")
+                ),
+                *_dates("source_release_date", "cdm_release_date"),
+                *(Column(name, Kind.TEXT) for name in ("cdm_version", "vocabulary_version")),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,100 @@
+"""Synthea 3.x CSV as a source: the tables and columns that enter.
+
+Names, addresses, numbers of documents and costs stay outside. Rows other than patients and
+encounters have no identifier; their natural key is made of what is kept of them.
+"""
+
+from pumasi.extract.contract import Column, Format, Kind, Table
+from pumasi.extract.formats.omop_cdm import ETHNICITIES, GENDERS, RACES
+
+PATIENT = Column("patient_id", Kind.PERSON, ("patient",), required=True, domain="person")
+ENCOUNTER = Column("encounter_id", Kind.VISIT, ("encounter",), domain="visit")
+CODE = Column("code", Kind.CODE, required=True)
+
+
+SYNTHEA_CSV = Format(
+    name="synthea_csv",
+    containers=frozenset({"csv", "parquet"}),
+    tables=(
+        Table(
+            "patients",
+            (
+                Column("patient_id", Kind.PERSON, ("id",), required=True, domain="person"),
+                Column("split_key", Kind.SPLIT, ("id",), domain="split"),
+                Column("gender", Kind.VALUE, required=True, values=GENDERS),
+                Column("birth_year", Kind.YEAR, ("birthdate",), required=True),
+                Column("birth_month", Kind.MONTH, ("birthdate",)),
+                Column("race", Kind.VALUE, values=RACES),
+                Column("ethnicity", Kind.VALUE, values=ETHNICITIES),
+                Column("death_date", Kind.DATE, ("deathdate",)),
+            ),
+            required=True,
+        ),
+        Table(
+            "encounters",
+            (
+                Column("encounter_id", Kind.VISIT, ("id",), required=True, domain="visit"),
+                PATIENT,
+                Column("encounter_class", Kind.CODE, ("encounterclass",), required=True),
+                Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
+                Column("stop_at", Kind.TIMESTAMP, ("stop",)),
+                Column("code", Kind.CODE),
+            ),
+        ),
+        Table(
+            "conditions",
+            (
+                PATIENT,
+                ENCOUNTER,
+                CODE,
+                Column("start_date", Kind.DATE, ("start",), required=True),
+                Column("stop_date", Kind.DATE, ("stop",)),
+            ),
+        ),
+        Table(
+            "medications",
+            (
+                PATIENT,
+                ENCOUNTER,
+                CODE,
+                Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
+                Column("stop_at", Kind.TIMESTAMP, ("stop",)),
+                Column("dispenses", Kind.INTEGER),
+            ),
+        ),
+        Table(
+            "observations",
+            (
+                PATIENT,
+                ENCOUNTER,
+                Column("category", Kind.CODE),
+                CODE,
+                Column("observed_at", Kind.TIMESTAMP, ("date",), required=True),
+                # One source column holds numbers and words: each is read as what it is.
+                Column("value_number", Kind.DOUBLE, ("value",)),
+                Column("value_text", Kind.VALUE, ("value",)),
+                Column("unit", Kind.CODE, ("units",)),
+                Column("value_type", Kind.CODE, ("type",)),
+            ),
+        ),
+        Table(
+            "procedures",
+            (
+                PATIENT,
+                ENCOUNTER,
+                CODE,
+                Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
+                Column("stop_at", Kind.TIMESTAMP, ("stop",)),
+            ),
+        ),
+        Table(
+            "immunizations",
+            (
+                PATIENT,
+                ENCOUNTER,
+                CODE,
+                Column("given_at", Kind.TIMESTAMP, ("date",), required=True),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,301 @@
+"""Pull: identify a delivery by its content, hold it against its format, write its manifest.
+
+Nothing of a row is kept. The same content twice is one delivery. What would lose data is refused
+here, before anything is read: a truncated gzip, a missing column, an empty extract, a second
+delivery that does not say when it is from.
+"""
+
+import re
+from datetime import date
+from pathlib import Path, PurePosixPath
+
+import duckdb
+
+from pumasi.config import SiteConfig, SitePaths
+from pumasi.errors import DeliveryError
+from pumasi.extract.columns import Header, check_columns, csv_header, parquet_header
+from pumasi.extract.contract import Format
+from pumasi.extract.discover import DELIVERY_FILE, DeliveryFolder
+from pumasi.extract.files import FileFacts, container_of, examine, hash_of, table_of
+from pumasi.extract.formats import FORMATS
+from pumasi.extract.manifest import Manifest, SourceFile, delivery_id, load_manifest, load_manifests
+from pumasi.extract.workplace import Progress, alone, no_row_values
+
+
+def pull(
+    config: SiteConfig,
+    delivery: DeliveryFolder,
+    paths: SitePaths,
+    progress: Progress = lambda message: None,
+) -> Manifest:
+    """Manifest of the delivery, written below `paths.deliveries` if it is new.
+
+    Raises:
+        DeliveryError: the delivery can't be taken in; the message says what to do.
+    """
+    with (
+        no_row_values(f"site {config.id}, delivery {delivery.name}"),
+        alone(paths, progress),
+        delivery.files(paths.reading / "landing") as files,
+    ):
+        return _pulled(config, delivery, files, paths, progress)
+
+
+def _pulled(
+    config: SiteConfig,
+    delivery: DeliveryFolder,
+    files: dict[str, Path],
+    paths: SitePaths,
+    progress: Progress,
+) -> Manifest:
+    source = FORMATS[config.format]
+    found = [
+        _examined(source, path, local, progress)
+        for path, local in files.items()
+        if path != DELIVERY_FILE and container_of(path) in source.containers
+    ]
+    used = [each for each in found if each.tables]
+    _check_not_empty(config, source, used, len(files))
+    identity = delivery_id([(each.sha256, each.bytes) for each in used])
+    known = paths.deliveries / f"{identity}.json"
+    if known.exists():
+        return load_manifest(known)
+    as_of, extracted_through, kind, stated_by = _dates(config, delivery, paths)
+    manifest = Manifest(
+        delivery_id=identity,
+        site=config.id,
+        format=config.format,
+        format_version=_format_version(source, used),
+        as_of=as_of,
+        extracted_through=extracted_through,
+        kind=kind,
+        dates_stated_by=stated_by,
+        folder=delivery.name,
+        files=tuple(used),
+        unused_files=len(files) - len(used),
+        findings=(*_findings(used), *_misnamed(source, found)),
+        ignored=_ignored(found),
+    )
+    manifest.save(paths.deliveries)
+    return manifest
+
+
+def _examined(source: Format, path: str, local: Path, progress: Progress) -> SourceFile:
+    container = container_of(path) or ""
+    # Bundles are often called by the patient's name: such a name is shown nowhere.
+    label = path if container != "bundle" else f"bundle-{hash_of(local)[:12]}.json"
+    facts = examine(local, label, text=container in ("csv", "ndjson", "bundle"))
+    progress(f"{label}: {facts.bytes:,} bytes")
+    tables, extra, missing = _tables(source, container, label, local, facts)
+    return SourceFile(
+        path=label,
+        label=label,
+        container=container,
+        sha256=facts.sha256,
+        bytes=facts.bytes,
+        lines=facts.lines,
+        tables=tuple(tables),
+        extra_columns=tuple(extra),
+        missing_columns=tuple(missing),
+        resource_types=facts.resource_types,
+    )
+
+
+def _tables(
+    source: Format, container: str, label: str, local: Path, facts: FileFacts
+) -> tuple[list[str], list[str], list[str]]:
+    """Tables in the file, columns no contract names, optional columns it lacks."""
+    if container in ("ndjson", "bundle"):
+        types = facts.resource_types
+        found = [table.name for table in source.tables if table.resource in types]
+        return found, [], []
+    if container == "duckdb":
+        return _database_tables(source, local, label)
+    name = table_of(source, label)
+    if name is None:
+        return [], [], []
+    header = csv_header(local, label) if container == "csv" else parquet_header(local, label)
+    extra, missing = check_columns(source.table(name), header.columns, label)
+    return [name], extra, missing
+
+
+def database_table(
+    connection: duckdb.DuckDBPyConnection, table: str, name: str
+) -> tuple[str, Header] | None:
+    """SQL name and columns of a table of the attached database `source`, None if it has none.
+
+    A CSV without rows, loaded by an importer that guesses, becomes a table `column0, column1, …`
+    whose only row is the header: that is no table either.
+
+    Raises:
+        DeliveryError: several schemas have such a table.
+    """
+    rows = connection.execute(
+        "select column_name, schema_name, table_name from duckdb_columns() "
+        "where database_name = 'source' and lower(table_name) = ? order by column_index",
+        [table],
+    ).fetchall()
+    if not rows:
+        return None
+    if len({row[1:] for row in rows}) > 1:
+        raise DeliveryError(
+            f"{name} has {table} in several schemas; nothing of this delivery was taken in. "
+            "Export the one that is meant"
+        )
+    relation = f'source."{rows[0][1]}"."{rows[0][2]}"'
+    if all(re.fullmatch(r"column\d+", str(row[0])) for row in rows):
+        found = connection.execute(f"select * from {relation} limit 2").fetchall()
+        if len(found) == 1 and str(found[0][0]).lower().endswith(("_id", "_code", "name")):
+            return None
+    return relation, Header(tuple(str(row[0]) for row in rows))
+
+
+def _database_tables(
+    source: Format, local: Path, name: str
+) -> tuple[list[str], list[str], list[str]]:
+    found: list[str] = []
+    extra: list[str] = []
+    missing: list[str] = []
+    with duckdb.connect() as connection:
+        attach(connection, local, name)
+        for table in source.tables:
+            there = database_table(connection, table.name, name)
+            if there is None:
+                continue
+            found.append(table.name)
+            more, less = check_columns(table, there[1].columns, f"{name}:{table.name}")
+            extra += [f"{table.name}.{column}" for column in more]
+            missing += [f"{table.name}.{column}" for column in less]
+    return found, extra, missing
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a DuckDB file of a delivery as `source`, read only.
+
+    Raises:
+        DeliveryError: it is no DuckDB file, or another process holds it for writing.
+    """
+    escaped = str(path).replace("'", "''")
+    try:
+        connection.execute(f"attach '{escaped}' as source (read_only)")
+    except duckdb.Error:
+        raise DeliveryError(
+            f"{name} can't be opened as a DuckDB file; is it one, and does nobody write to it?"
+        ) from None
+
+
+def _check_not_empty(
+    config: SiteConfig, source: Format, used: list[SourceFile], files: int
+) -> None:
+    present = {name for each in used for name in each.tables if each.lines or not _is_text(each)}
+    lacking = [table for table in source.tables if table.required and table.name not in present]
+    if not lacking:
+        return
+    what = ", ".join(table.resource or table.name for table in lacking)
+    if not used:
+        raise DeliveryError(
+            f"site {config.id}: none of {files} files is {config.format} ({what} is missing); "
+            f"is `format` right in network/{config.id}.toml?"
+        )
+    raise DeliveryError(
+        f"site {config.id}: the extract has no rows of {what}: an empty extract is refused, "
+        "because in a full delivery it would delete everybody"
+    )
+
+
+def _is_text(file: SourceFile) -> bool:
+    return file.container in ("csv", "ndjson", "bundle")
+
+
+def _format_version(source: Format, used: list[SourceFile]) -> str:
+    if source.name == "fhir_r4":
+        return "4.0"
+    if source.name == "synthea_csv":
+        return "3"
+    # A column that no contract takes, but that only 5.3 has under this name.
+    old = any(
+        column.endswith("admitting_source_value") for each in used for column in each.extra_columns
+    )
+    return "5.3" if old else "5.4"
+
+
+def _dates(
+    config: SiteConfig, delivery: DeliveryFolder, paths: SitePaths
+) -> tuple[date, date, str, str]:
+    """as_of, extracted_through, kind, and who stated them."""
+    kind = delivery.kind or config.source.kind
+    if delivery.as_of:
+        through = delivery.extracted_through or delivery.as_of
+        return delivery.as_of, through, kind, "delivery"
+    as_of = config.source.as_of
+    if as_of is None:
+        raise DeliveryError(
+            f"site {config.id}, delivery {delivery.name}: nobody states its date; put "
+            f"`as_of = 2024-06-30` into {DELIVERY_FILE} beside its files, or "
+            f"`source.as_of` into network/{config.id}.toml"
+        )
+    earlier = [
+        each
+        for each in load_manifests(paths.deliveries)
+        if each.dates_stated_by == "configuration"
+        and each.as_of == as_of
+        and not _was_mended(each, delivery, paths)
+    ]
+    if earlier:
+        raise DeliveryError(
+            f"site {config.id}, delivery {delivery.name}: its content is new, but it has no "
+            f"`as_of`, and the configuration's ({as_of}) belongs to delivery "
+            f"{earlier[0].delivery_id}. Put {DELIVERY_FILE} with as_of and extracted_through "
+            "beside its files; what was read before is intact"
+        )
+    through = config.source.extracted_through or as_of
+    return as_of, through, kind, "configuration"
+
+
+def _was_mended(earlier: Manifest, delivery: DeliveryFolder, paths: SitePaths) -> bool:
+    """Whether `delivery` stands in the place of an earlier one that was never taken in."""
+    return earlier.folder == delivery.name and not (paths.raw / earlier.delivery_id).exists()
+
+
+def _findings(used: list[SourceFile]) -> list[str]:
+    """What the steward should know of the schema, in words without row values."""
+    said = []
+    for each in used:
+        name = PurePosixPath(each.label).name
+        if each.extra_columns and each.container != "duckdb":
+            said.append(f"{name}: {len(each.extra_columns)} columns do not enter")
+        if each.missing_columns:
+            said.append(f"{name}: without {', '.join(each.missing_columns)}")
+    return said
+
+
+def _misnamed(source: Format, found: list[SourceFile]) -> list[str]:
+    """Files that are not used, but whose names begin as a table's."""
+    said = []
+    for each in found:
+        name = PurePosixPath(each.label).name
+        near = [table.name for table in source.tables if name.lower().startswith(table.name)]
+        if near and not each.tables and each.container in ("csv", "parquet"):
+            said.append(f"{name}: not used; if it is part of {near[0]}, call it {near[0]}_1, _2, …")
+    return said
+
+
+def _ignored(found: list[SourceFile]) -> dict[str, int]:
+    """Lines of files of which we use nothing, by resource type or file name."""
+    ignored: dict[str, int] = {}
+    for each in found:
+        if each.tables or not _is_text(each):
+            continue
+        for name, lines in _kinds(each).items():
+            ignored[name] = ignored.get(name, 0) + lines
+    return ignored
+
+
+def _kinds(file: SourceFile) -> dict[str, int]:
+    types = {name: count for name, count in file.resource_types.items() if name != "Bundle"}
+    if file.container == "bundle" and types:
+        return types
+    stem = PurePosixPath(file.label).name.lower().split(".", 1)[0]
+    name = max(types, key=lambda kind: types[kind]) if types else stem
+    lines = file.lines - (1 if file.container == "csv" else 0)
+    return {name: lines} if lines > 0 else {}

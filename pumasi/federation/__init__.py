@@ -1,0 +1,1 @@
+"""How hospitals are asked: Query, Answer, Total, Network. Knows nothing of their inside."""

@@ -1,0 +1,172 @@
+"""A prediction task on one mart, and the local model that answers it.
+
+Training and test persons are told apart by `split_key` and nothing else. A model is its
+coefficients: a JSON file that a person can read, and that runs no code when it is loaded.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pumasi.atomic import write_text
+from pumasi.errors import TaskError, TooFewCasesError
+from pumasi.learn.metrics import Interval, auroc, calibration_intercept, calibration_slope
+
+# split_key runs from 0 to 99: persons below learn, persons from here on test.
+FIRST_TEST_KEY = 70
+# A risk of exactly 0 or 1 has no log-odds.
+SMALLEST_RISK = 1e-12
+
+
+@dataclass(frozen=True)
+class Task:
+    """A learning problem: which rows, what is known at the index, what is to be foretold.
+
+    `needs` are checks that must have passed besides the general gate. `minimum_events` holds for
+    the training persons and for the test persons each.
+    """
+
+    name: str
+    table: str
+    features: tuple[str, ...]
+    outcome: str
+    needs: tuple[str, ...] = ()
+    excluded_when: tuple[str, ...] = ()
+    minimum_events: int = 20
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted logistic model on the log-odds scale, with how it did on held-out persons.
+
+    Rows left out are counted: excluded by a flag of the task, incomplete (a feature is not known),
+    outcome not observed.
+    """
+
+    task: str
+    release: str
+    features: tuple[str, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+    n_train: int
+    events_train: int
+    n_test: int
+    events_test: int
+    n_excluded: int
+    n_incomplete: int
+    n_outcome_not_observed: int
+    auroc: Interval
+    calibration_slope: float
+    calibration_intercept: float
+
+    def risk(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Predicted risks, shape (n,), of rows of features in the order of `features`, (n, p)."""
+        log_odds = self.intercept + features @ np.asarray(self.coefficients)
+        return np.asarray(expit(log_odds), dtype=np.float64)
+
+    def save(self, folder: Path) -> Path:
+        """Write the model as `<release>.json` below `folder` and return the path."""
+        path = folder / f"{self.release}.json"
+        write_text(path, json.dumps(asdict(self), indent=1) + "\n")
+        return path
+
+
+def load_model(path: Path) -> Model:
+    """The model that `Model.save` wrote."""
+    said: dict[str, Any] = json.loads(path.read_text())
+    said["auroc"] = Interval(**said["auroc"])
+    said["features"] = tuple(said["features"])
+    said["coefficients"] = tuple(said["coefficients"])
+    return Model(**said)
+
+
+def fit(task: Task, rows: pa.Table, release: str) -> Model:
+    """Fit a ridge logistic regression (scikit-learn's default penalty on standardised features).
+
+    Args:
+        task: the learning problem.
+        rows: the task's table; `split_key`, the features and a nullable boolean outcome.
+        release: id of the release that the rows come from.
+
+    Raises:
+        TaskError: a column is missing.
+        TooFewCasesError: events are too few to learn from or to test on.
+    """
+    _require_columns(task, rows)
+    kept = rows
+    for flag in task.excluded_when:
+        kept = kept.filter(pc.invert(pc.fill_null(kept[flag], False)))
+    complete = _complete(task, kept)
+    observed = complete.filter(pc.is_valid(complete[task.outcome]))
+    outcome = observed[task.outcome].to_numpy(zero_copy_only=False).astype(bool)
+    features = _matrix(task, observed)
+    test = observed["split_key"].to_numpy() >= FIRST_TEST_KEY
+    _require_events(task, outcome, test)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    pipeline.fit(features[~test], outcome[~test])
+    coefficients, intercept = _unstandardised(pipeline)
+    log_odds = intercept + features[test] @ coefficients
+    risk = np.clip(expit(log_odds), SMALLEST_RISK, 1 - SMALLEST_RISK)
+    return Model(
+        task=task.name,
+        release=release,
+        features=task.features,
+        coefficients=tuple(float(c) for c in coefficients),
+        intercept=float(intercept),
+        n_train=int((~test).sum()),
+        events_train=int(outcome[~test].sum()),
+        n_test=int(test.sum()),
+        events_test=int(outcome[test].sum()),
+        n_excluded=len(rows) - len(kept),
+        n_incomplete=len(kept) - len(complete),
+        n_outcome_not_observed=len(complete) - len(observed),
+        auroc=auroc(outcome[test], risk),
+        calibration_slope=calibration_slope(outcome[test], risk),
+        calibration_intercept=calibration_intercept(outcome[test], risk),
+    )
+
+
+def _require_columns(task: Task, rows: pa.Table) -> None:
+    wanted = ("split_key", task.outcome, *task.features, *task.excluded_when)
+    missing = [name for name in wanted if name not in rows.column_names]
+    if missing:
+        raise TaskError(f"task {task.name}: table {task.table} has no column {', '.join(missing)}")
+
+
+def _complete(task: Task, rows: pa.Table) -> pa.Table:
+    """Rows of which every feature is known: a model is not taught what was not."""
+    for name in task.features:
+        rows = rows.filter(pc.is_valid(rows[name]))
+    return rows
+
+
+def _matrix(task: Task, rows: pa.Table) -> NDArray[np.float64]:
+    columns = [rows[name].cast(pa.float64()).to_numpy() for name in task.features]
+    return np.column_stack(columns)
+
+
+def _require_events(task: Task, outcome: NDArray[np.bool_], test: NDArray[np.bool_]) -> None:
+    for name, part in (("training", ~test), ("test", test)):
+        events, without = int(outcome[part].sum()), int((~outcome[part]).sum())
+        if min(events, without) < task.minimum_events:
+            raise TooFewCasesError(
+                f"task {task.name}: not trained, too few cases: the {name} persons have {events} "
+                f"events and {without} without; {task.minimum_events} of each are needed"
+            )
+
+
+def _unstandardised(pipeline: Any) -> tuple[NDArray[np.float64], float]:
+    """Coefficients and intercept on the features' own scales."""
+    scaler, logistic = pipeline[0], pipeline[-1]
+    coefficients = logistic.coef_[0] / scaler.scale_
+    return coefficients, float(logistic.intercept_[0] - scaler.mean_ @ coefficients)

@@ -1,0 +1,1 @@
+"""The CDM as data: its tables, its vocabulary, concept sets."""

@@ -1,0 +1,29 @@
+"""What is known about the quality of one build, and the rule that says open or closed.
+
+dbt tests, Great Expectations and the conservation of rows all end as `Outcome`s; nothing here
+runs dbt or Great Expectations.
+"""
+
+from pumasi.quality.conservation import conservation_outcomes
+from pumasi.quality.dbt_results import dbt_outcomes
+from pumasi.quality.gate import Purpose, reasons_closed
+from pumasi.quality.judge import could_not_check, judge, share_is_within
+from pumasi.quality.outcome import Category, Check, Outcome, Severity, Source, Status
+from pumasi.quality.thresholds import apply_thresholds
+
+__all__ = [
+    "Category",
+    "Check",
+    "Outcome",
+    "Purpose",
+    "Severity",
+    "Source",
+    "Status",
+    "apply_thresholds",
+    "conservation_outcomes",
+    "could_not_check",
+    "dbt_outcomes",
+    "judge",
+    "reasons_closed",
+    "share_is_within",
+]

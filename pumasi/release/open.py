@@ -1,0 +1,93 @@
+"""Opening a release: always the latest one, through the gate, never an older one in its place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pumasi.config.paths import SitePaths
+from pumasi.errors import GateClosedError, ReleaseError
+from pumasi.quality.gate import Purpose
+from pumasi.release.release import Release, load_release
+from pumasi.release.seal import latest_number, seal_files
+
+
+def latest_release(paths: SitePaths) -> Release | None:
+    """Return the release that was sealed last, open or closed; None when nothing was ever sealed.
+
+    Raises ReleaseError when it is not what was sealed, or when it is gone: an older one must not
+    take its place.
+    """
+    files = seal_files(paths)
+    noted = latest_number(paths)
+    newest = max(files, default=0)
+    if noted > newest:
+        raise ReleaseError(
+            f"seal {noted}, the latest of site {paths.root.name}, is gone and an older release "
+            "doesn't take its place: bring its folder back, or build again"
+        )
+    return load_release(paths, files[newest]) if files else None
+
+
+def open_release(site_id: str, purpose: Purpose, at: datetime, home: Path | None = None) -> Release:
+    """Return the latest release of the site if the gate is open for the purpose at that time.
+
+    `at` is an aware datetime; what was sealed only after it is not open at it. Raises
+    GateClosedError with every reason, and ReleaseError when the latest release is damaged.
+    """
+    release = latest_release(SitePaths.of(site_id, home))
+    if release is None:
+        raise GateClosedError(
+            f"site {site_id} is closed for {purpose.name}: no release has been sealed; build one"
+        )
+    reasons = release.reasons_closed(purpose)
+    if release.seal.sealed_at > at:
+        reasons.append(f"it was sealed at {release.seal.sealed_at}, after the time asked for, {at}")
+    if reasons:
+        listed = "".join(f"\n- {reason}" for reason in reasons)
+        raise GateClosedError(
+            f"site {site_id} is closed for {purpose.name}; release {release.id} (seal "
+            f"{release.seal.number}) is the latest and no older one takes its place:{listed}"
+        )
+    return release
+
+
+def verify_release(paths: SitePaths, release_id: str) -> Release:
+    """Verify every seal, the manifest and every file of a release; return it with its last seal.
+
+    Raises ReleaseError that lists everything found wrong.
+    """
+    folder = paths.releases / release_id
+    files = [path for path in seal_files(paths).values() if path.parent.parent == folder]
+    if not files:
+        raise ReleaseError(f"site {paths.root.name} has no sealed release '{release_id}'")
+    problems: list[str] = []
+    releases = [found for path in files if (found := _loaded(paths, path, problems))]
+    if releases:
+        problems += _problems_of_files(releases[-1])
+    if problems:
+        raise ReleaseError("\n".join(problems))
+    return releases[-1]
+
+
+def _loaded(paths: SitePaths, seal_file: Path, problems: list[str]) -> Release | None:
+    try:
+        return load_release(paths, seal_file)
+    except ReleaseError as error:
+        problems.append(str(error))
+        return None
+
+
+def _problems_of_files(release: Release) -> list[str]:
+    problems = []
+    for name in release.tables:
+        try:
+            release.table(name)
+        except ReleaseError as error:
+            problems.append(str(error))
+    expected = {f"{name}.parquet" for name in release.tables}
+    found = {path.name for path in (release.folder / "tables").glob("*")}
+    strangers = sorted(found - expected)
+    if strangers:
+        problems.append(f"release {release.id}: not sealed with it: {', '.join(strangers)}")
+    return problems

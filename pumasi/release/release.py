@@ -1,0 +1,129 @@
+"""A sealed release as it lies on disk, and the reading of its tables.
+
+Loading verifies the manifest against the seal and the seal against the hospital's key; a table's
+file is verified against the manifest when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pumasi.config.paths import SitePaths
+from pumasi.errors import ReleaseError
+from pumasi.quality.gate import Purpose, reasons_closed
+from pumasi.quality.outcome import Outcome
+from pumasi.release.files import sha256_of_file
+from pumasi.release.records import Manifest, Seal, signature
+
+_REMEDY = "Don't use it; move its folder away and build again"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One sealed release. `folder` holds manifest.json, seals and tables."""
+
+    folder: Path
+    manifest: Manifest
+    seal: Seal
+
+    @property
+    def id(self) -> str:
+        """The release id."""
+        return self.seal.release_id
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The outcomes that were sealed with this build."""
+        return self.seal.outcomes
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables, sorted."""
+        return tuple(sorted(self.manifest.tables))
+
+    def reasons_closed(self, purpose: Purpose | None = None) -> list[str]:
+        """Return why the gate is closed; an empty list means open."""
+        return reasons_closed(self.outcomes, self.seal.broken_step, purpose)
+
+    def table(self, name: str) -> Path:
+        """Return the parquet file of a table after verifying its bytes.
+
+        Raises ReleaseError when the release has no such table, or its file is not what was sealed.
+        """
+        entry = self.manifest.tables.get(name)
+        if entry is None:
+            known = ", ".join(self.tables) or "none"
+            raise ReleaseError(f"release {self.id} has no table '{name}'; it has: {known}")
+        path = self.folder / "tables" / f"{name}.parquet"
+        if not path.is_file():
+            raise ReleaseError(f"release {self.id}: the file of table '{name}' is gone. {_REMEDY}")
+        if path.stat().st_size != entry.bytes or sha256_of_file(path) != entry.sha256:
+            raise ReleaseError(
+                f"release {self.id}: table '{name}' is not what was sealed. {_REMEDY}"
+            )
+        return path
+
+    def read(self, name: str, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Return a table, verified as by `table`, as a relation of the connection."""
+        return connection.read_parquet(str(self.table(name)))
+
+
+def load_release(paths: SitePaths, seal_file: Path) -> Release:
+    """Return the release that the seal file belongs to.
+
+    Raises ReleaseError when the seal, the manifest or the key don't fit each other.
+    """
+    folder = seal_file.parent.parent
+    where = f"release {folder.name}, seal {seal_file.stem}"
+    signed = _json(seal_file, where)
+    _verify_signature(signed, paths, where)
+    seal = _parse_seal(signed, where)
+    manifest_file = folder / "manifest.json"
+    if not manifest_file.is_file():
+        raise ReleaseError(f"{where}: manifest.json is gone. {_REMEDY}")
+    if hashlib.sha256(manifest_file.read_bytes()).hexdigest() != seal.manifest_sha256:
+        raise ReleaseError(f"{where}: manifest.json is not what was sealed. {_REMEDY}")
+    manifest = Manifest.from_dict(_json(manifest_file, where))
+    if not folder.name == seal.release_id == manifest.release_id:
+        raise ReleaseError(f"{where}: folder, seal and manifest name different ids. {_REMEDY}")
+    if seal.number != int(seal_file.stem):
+        raise ReleaseError(f"{where}: the seal's number is {seal.number}. {_REMEDY}")
+    return Release(folder=folder, manifest=manifest, seal=seal)
+
+
+def _json(path: Path, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        value = None
+    if not isinstance(value, dict):
+        raise ReleaseError(f"{where}: {path.name} can't be read. {_REMEDY}")
+    return value
+
+
+def _parse_seal(signed: dict[str, Any], where: str) -> Seal:
+    try:
+        return Seal.from_dict(signed["seal"])
+    except (KeyError, TypeError, ValueError):
+        raise ReleaseError(f"{where}: the seal is not of a known form. {_REMEDY}") from None
+
+
+def _verify_signature(signed: dict[str, Any], paths: SitePaths, where: str) -> None:
+    """Check the seal with the hospital's key. A hospital with a key takes no unsigned seal."""
+    found = signed.get("hmac")
+    if not paths.key.is_file():
+        if found is not None:
+            raise ReleaseError(f"{where}: signed, but the site's key is gone. Bring back the key")
+        return
+    expected = signature(signed.get("seal", {}), paths.key.read_bytes())
+    if not isinstance(found, str) or not hmac.compare_digest(found, expected):
+        raise ReleaseError(
+            f"{where}: the seal is not signed with this site's key, or was changed. {_REMEDY}"
+        )

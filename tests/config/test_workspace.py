@@ -1,0 +1,133 @@
+"""workspace.yaml and profiles.yml agree with the network folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pumasi.config import load_network, project_root
+from pumasi.config.environment import program_environment
+from pumasi.config.workspace import (
+    profiles_folder,
+    render_profiles,
+    render_workspace,
+    workspace_file,
+    write_dagster_home,
+    write_workspace,
+)
+from tests.config.test_site import GOOD, write_site
+
+STALE = "is stale: run `pumasi site sync`"
+
+
+def two_sites(folder: Path) -> Path:
+    write_site(folder, GOOD.replace('"extract"', '"${NO_SUCH_VARIABLE}"'))
+    write_site(folder, GOOD.replace('"fhir_r4"', '"omop_cdm"'), "sup.toml")
+    return folder
+
+
+def test_the_files_in_the_repository_agree_with_its_network() -> None:
+    network = load_network(project_root() / "network", resolve=False)
+    written = {
+        "workspace.yaml": render_workspace(network),
+        "dbt_project/profiles.yml": render_profiles(network),
+    }
+    for name, content in written.items():
+        assert (project_root() / name).read_text(encoding="utf-8") == content, f"{name} {STALE}"
+
+
+def test_every_site_is_a_code_location(tmp_path: Path) -> None:
+    workspace = yaml.safe_load(render_workspace(load_network(two_sites(tmp_path), resolve=False)))
+    assert workspace["load_from"] == [
+        {
+            "python_module": {
+                "module_name": "orchestration.site.locations",
+                "attribute": site,
+                "location_name": site,
+            }
+        }
+        for site in ("bada", "sup")
+    ]
+
+
+def test_every_site_is_a_dbt_target_that_knows_its_format(tmp_path: Path) -> None:
+    network = load_network(two_sites(tmp_path), resolve=False)
+    profile = yaml.safe_load(render_profiles(network))["pumasi"]
+    assert {site: output["schema"] for site, output in profile["outputs"].items()} == {
+        "bada": "fhir_r4",
+        "sup": "omop_cdm",
+    }
+    assert profile["target"] == "{{ env_var('PUMASI_SITE', 'none_chosen') }}"
+
+
+def test_the_only_site_is_the_default_target(tmp_path: Path) -> None:
+    write_site(tmp_path, GOOD)
+    assert "'PUMASI_SITE', 'bada')" in render_profiles(load_network(tmp_path))
+
+
+def test_an_empty_network_makes_files_that_can_be_read() -> None:
+    assert yaml.safe_load(render_workspace({})) == {"load_from": []}
+    assert yaml.safe_load(render_profiles({}))["pumasi"]["outputs"] == {}
+
+
+def test_another_network_is_written_under_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUMASI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PUMASI_NETWORK", str(two_sites(tmp_path / "network")))
+    assert write_workspace() == [
+        tmp_path / "home" / "workspace.yaml",
+        tmp_path / "home" / "dbt" / "profiles.yml",
+    ]
+    assert "location_name: sup" in workspace_file().read_text(encoding="utf-8")
+    assert "sites/sup" in (profiles_folder() / "profiles.yml").read_text(encoding="utf-8")
+
+
+def test_the_own_network_is_written_beside_the_project() -> None:
+    assert workspace_file() == project_root() / "workspace.yaml"
+    assert profiles_folder() == project_root() / "dbt_project"
+
+
+def test_dagster_reports_nothing_and_lets_one_run_at_a_hospital_s_warehouse() -> None:
+    settings = yaml.safe_load((write_dagster_home() / "dagster.yaml").read_text(encoding="utf-8"))
+    assert settings["telemetry"] == {"enabled": False}
+    assert settings["concurrency"]["pools"] == {"default_limit": 1, "granularity": "run"}
+
+
+POOLED_JOB = """
+import sys, time
+import dagster as dg
+
+@dg.op(pool="hospital")
+def hold():
+    print("holding", flush=True)
+    time.sleep(float(sys.argv[1]))
+
+@dg.job(executor_def=dg.in_process_executor)
+def held():
+    hold()
+
+with dg.DagsterInstance.get() as instance:
+    held.execute_in_process(instance=instance)
+"""
+
+
+def test_a_killed_run_does_not_keep_the_next_one_waiting(tmp_path: Path) -> None:
+    program = tmp_path / "pooled.py"
+    program.write_text(POOLED_JOB, encoding="utf-8")
+    environment = {**program_environment(), "DAGSTER_HOME": str(write_dagster_home())}
+    killed = subprocess.Popen(
+        [sys.executable, program, "600"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert killed.stdout
+    assert killed.stdout.readline() == b"holding\n"
+    killed.kill()
+    killed.wait()
+    subprocess.run([sys.executable, program, "0"], env=environment, check=True, timeout=120)

@@ -1,0 +1,49 @@
+"""What all tests share: an environment of their own, the data sets nobody here wrote, a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pumasi.config import project_root
+from pumasi.config.environment import NO_TELEMETRY
+
+
+@pytest.fixture(autouse=True)
+def own_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No telemetry, no site or network chosen outside, and never the user's PUMASI_HOME."""
+    for variable in ("PUMASI_NETWORK", "PUMASI_SITE", "PUMASI_HOME", "DAGSTER_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in NO_TELEMETRY.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("PUMASI_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of data sets that others made; its README says what is peculiar about each."""
+    folder = project_root().parent / "shared" / "data"
+    if not folder.is_dir():
+        _unavailable("the shared data sets are not there: ../shared/data beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The program of a Debian chromium."""
+    program = shutil.which("chromium")
+    if program is None:
+        _unavailable("no chromium; to run this test: apt-get install chromium")
+    return Path(program)
+
+
+def _unavailable(reason: str) -> None:
+    """Skip, saying what would help; under CI=true everything must be there, so fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (under CI=true this is not skipped)")
+    pytest.skip(reason)

@@ -1,0 +1,16 @@
+"""The dbt project compiled once for the tiny hospital, and its vocabulary."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.hospital import CompiledProject, compile_project
+
+
+@pytest.fixture(scope="session")
+def fhir_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
+    """The project's models for a FHIR site, ready to be run."""
+    home: Path = tmp_path_factory.mktemp("compiled")
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    return compile_project("fhir_r4", home)

@@ -1,0 +1,187 @@
+"""What became known after an index changes nothing that was decided at it.
+
+Two properties on random tiny hospitals. Records that became known only after a day C are added,
+changed and deleted: whoever entered a cohort by C entered it on the same day, with the same
+features. And an extract that ends earlier takes answers away, it never changes one.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.hospital import (
+    ASTHMA,
+    BLEED,
+    CELECOXIB,
+    COPD,
+    DICLOFENAC,
+    MONTELUKAST,
+    PREDNISONE,
+    CompiledProject,
+    TinyHospital,
+    ingest,
+    tiny_site,
+    write_vocabulary,
+)
+
+FIRST_DAY = date(2015, 1, 1)
+DAYS = 5 * 365
+AS_OF = FIRST_DAY + timedelta(days=DAYS)
+PERSONS = 12
+OUTCOMES = ("has_gi_bleed_365", "gi_bleed_date", "days_to_gi_bleed", "has_died_365")
+DIAGNOSES = (ASTHMA, COPD, BLEED)
+DRUGS = (CELECOXIB, DICLOFENAC, MONTELUKAST, PREDNISONE)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A diagnosis or a prescription: when it happened and when it became known."""
+
+    person: int
+    code: str
+    happened: int
+    known: int | None
+
+    def known_day(self) -> int:
+        """Day from FIRST_DAY on which it became known; never said means with the extract."""
+        return DAYS if self.known is None else self.known
+
+
+days = st.integers(min_value=0, max_value=DAYS - 1)
+persons = st.integers(min_value=0, max_value=PERSONS - 1)
+
+
+@st.composite
+def diagnoses(draw: st.DrawFn) -> Record:
+    """A diagnosis, recorded on the day or up to 400 days after, or at an unknown time."""
+    happened = draw(days)
+    delay = draw(st.one_of(st.just(0), st.integers(0, 400), st.none()))
+    known = None if delay is None else min(happened + delay, DAYS - 1)
+    return Record(draw(persons), draw(st.sampled_from(DIAGNOSES)), happened, known)
+
+
+@st.composite
+def prescriptions(draw: st.DrawFn) -> Record:
+    """A prescription, known on its day."""
+    day = draw(days)
+    return Record(draw(persons), draw(st.sampled_from(DRUGS)), day, day)
+
+
+records = st.lists(st.one_of(diagnoses(), prescriptions()), min_size=20, max_size=80)
+
+
+def day(number: int) -> str:
+    return str(FIRST_DAY + timedelta(days=number))
+
+
+def build(
+    project: CompiledProject, said: list[Record], through: int = DAYS
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the marts of a hospital with these records, keyed by mart."""
+    hospital = TinyHospital()
+    for person in range(PERSONS):
+        hospital.add_person(f"p{person}")
+        hospital.add_visit(f"p{person}", day(person))
+    for each in said:
+        if each.code in DRUGS:
+            hospital.add_drug(f"p{each.person}", each.code, day(each.happened), days=30)
+        else:
+            known = None if each.known is None else day(each.known)
+            hospital.add_condition(f"p{each.person}", each.code, day(each.happened), known)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        hospital.write(root / "extract")
+        write_vocabulary(root / "vocabulary")
+        config = tiny_site(root, AS_OF, FIRST_DAY + timedelta(days=through))
+        home = root / "home"
+        paths = ingest_with_fixed_key(config, home)
+        with project.build(paths) as connection:
+            return {
+                mart: rows(connection, mart) for mart in ("asthma__cohort", "gi_bleed__new_users")
+            }
+
+
+def ingest_with_fixed_key(config: Any, home: Path) -> Any:
+    """Ingest under a key that is the same for every example, so that persons can be compared."""
+    key = home / "sites" / config.id / "keys" / "pseudonym.key"
+    key.parent.mkdir(parents=True)
+    key.touch(mode=0o600)
+    key.write_text("ab" * 32)
+    return ingest(config, home)
+
+
+def rows(connection: duckdb.DuckDBPyConnection, mart: str) -> list[dict[str, Any]]:
+    result = connection.execute(f"select * from marts.{mart} order by person_id")
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def decided_by(cut: date, marts: dict[str, list[dict[str, Any]]]) -> set[tuple[Any, ...]]:
+    """Everything that was decided up to a day: entries and censorings, and rows of new users."""
+    said: set[tuple[Any, ...]] = set()
+    for row in marts["asthma__cohort"]:
+        for name, value in row.items():
+            if name.endswith("_date") and value is not None and value <= cut:
+                said.add((row["person_id"], name, value))
+    for row in marts["gi_bleed__new_users"]:
+        if row["index_date"] <= cut:
+            known = {k: v for k, v in row.items() if k not in OUTCOMES}
+            said.add((row["person_id"], *known.items()))
+    return said
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(before=records, after=records, cut=days)
+def test_what_became_known_later_changes_nothing_decided_before(
+    fhir_project: CompiledProject, before: list[Record], after: list[Record], cut: int
+) -> None:
+    known_by_cut = [each for each in before if each.known_day() <= cut]
+    known_later = [each for each in after if each.known_day() > cut]
+    one = build(fhir_project, before)
+    other = build(fhir_project, known_by_cut + known_later)
+    last = FIRST_DAY + timedelta(days=cut)
+    assert decided_by(last, one) == decided_by(last, other)
+
+
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(said=records, through=days)
+def test_an_extract_that_ends_earlier_turns_labels_to_null_and_changes_nothing_else(
+    fhir_project: CompiledProject, said: list[Record], through: int
+) -> None:
+    whole = build(fhir_project, said)["gi_bleed__new_users"]
+    cut = build(fhir_project, said, through)["gi_bleed__new_users"]
+    assert [row["person_id"] for row in whole] == [row["person_id"] for row in cut]
+    for one, other in zip(whole, cut, strict=True):
+        for name, value in other.items():
+            if name in OUTCOMES:
+                assert value is None or value == one[name], name
+            else:
+                assert value == one[name], name
+
+
+def test_random_hospitals_do_have_users_entries_and_labels(fhir_project: CompiledProject) -> None:
+    """The properties above would hold on empty marts: this hospital shows that they are not."""
+    said = [
+        Record(1, ASTHMA, 10, 10),
+        Record(1, ASTHMA, 60, 90),
+        Record(1, MONTELUKAST, 70, 70),
+        Record(2, CELECOXIB, 500, 500),
+        Record(2, BLEED, 600, 600),
+        Record(3, DICLOFENAC, 500, 500),
+        Record(4, DICLOFENAC, DAYS - 100, DAYS - 100),
+    ]
+    marts = build(fhir_project, said)
+    (asthma,) = marts["asthma__cohort"]
+    assert asthma["any_asthma_date"] == FIRST_DAY + timedelta(days=10)
+    assert asthma["korean_claims_date"] == FIRST_DAY + timedelta(days=90)
+    labels = sorted(str(row["has_gi_bleed_365"]) for row in marts["gi_bleed__new_users"])
+    assert labels == ["False", "None", "True"]

@@ -1,0 +1,64 @@
+"""The analytics engineer's way: dbt in its own folder, the hospital chosen by PUMASI_SITE."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pumasi.config import project_root
+from tests.end_to_end.network import Built, Network, program
+from tests.end_to_end.stories import Variants
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, str]:
+    """Where dbt writes what belongs to the user: not into the working copy of whoever tests."""
+    return {"DBT_TARGET_PATH": str(tmp_path / "target"), "DBT_LOG_PATH": str(tmp_path / "logs")}
+
+
+def dbt(network: Network, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run dbt in its folder, as somebody in a shell does, on the sites of the network."""
+    folder = str(project_root() / "dbt_project")
+    return network.run([str(program("dbt")), *arguments], folder, **more)
+
+
+def test_dbt_build_works_on_the_site_that_the_variable_names(
+    network: Network, told_otherwise: Variants, folders: dict[str, str]
+) -> None:
+    site = told_otherwise.again.site
+    profiles = str(network.home / "dbt")
+    done = dbt(network, "build", DBT_PROFILES_DIR=profiles, PUMASI_SITE=site, **folders)
+    assert done.returncode == 0, done.stdout[-3000:]
+    results = json.loads((Path(folders["DBT_TARGET_PATH"]) / "run_results.json").read_text())
+    kinds = {result["unique_id"].split(".")[0] for result in results["results"]}
+    assert kinds == {"seed", "model", "test", "unit_test"}
+    assert {result["status"] for result in results["results"]} <= {"success", "pass", "warn"}
+
+
+def test_without_the_variable_and_with_several_sites_the_error_lists_them(
+    network: Network, folders: dict[str, str]
+) -> None:
+    done = dbt(network, "build", DBT_PROFILES_DIR=str(network.home / "dbt"), **folders)
+    assert done.returncode != 0
+    assert all(f"- {path.stem}" in done.stdout for path in network.sites.glob("*.toml"))
+
+
+def test_one_mart_runs_alone_on_the_only_site_of_the_project_itself(
+    network: Network, gibleed: Built, folders: dict[str, str]
+) -> None:
+    done = dbt(network, "run", "-s", "asthma__cohort", **folders)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "PASS=1" in done.stdout
+
+
+def test_the_documentation_is_generated(
+    network: Network, gibleed: Built, folders: dict[str, str]
+) -> None:
+    done = dbt(network, "docs", "generate", PUMASI_SITE=gibleed.site, **folders)
+    assert done.returncode == 0, done.stdout[-3000:]
+    catalog = json.loads((Path(folders["DBT_TARGET_PATH"]) / "catalog.json").read_text())
+    assert "model.pumasi.asthma__cohort" in catalog["nodes"]
+    assert "source.pumasi.fhir_r4.patient" not in catalog["sources"]

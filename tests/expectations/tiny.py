@@ -1,0 +1,97 @@
+"""A candidate of ten persons of whom everything is as it should be, and ways to spoil it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+_PERSON_ID = "1 + i % 10 as person_id"
+_DAY = "date '2015-01-01' + i::integer"
+
+TABLES = {
+    "deliveries": "select 'd1' as delivery_id, date '2020-12-31' as extracted_through",
+    "person": """
+        select 1 + i as person_id, 8507 + 25 * (i % 2) as gender_concept_id,
+            1950 + i as year_of_birth, 6 as month_of_birth from range(10) r(i)
+    """,
+    "observation_period": """
+        select i as observation_period_id, 1 + i // 2 as person_id,
+            case when i % 2 = 0 then date '2010-01-01' else date '2016-01-01' end
+                as observation_period_start_date,
+            case when i % 2 = 0 then date '2015-12-31' when i = 19 then date '2020-06-30'
+                else date '2020-12-31' end as observation_period_end_date from range(20) r(i)
+    """,
+    "death": "select 10 as person_id, date '2020-06-01' as death_date",
+    "visit_occurrence": f"""
+        select i as visit_occurrence_id, {_PERSON_ID}, 9202 as visit_concept_id,
+            {_DAY} as visit_start_date, {_DAY} as visit_end_date from range(20) r(i)
+    """,
+    "condition_occurrence": f"""
+        select i as condition_occurrence_id, {_PERSON_ID}, 1000 + i as condition_concept_id,
+            {_DAY} as condition_start_date, null::date as condition_end_date,
+            1 as visit_occurrence_id from range(20) r(i)
+    """,
+    "drug_exposure": f"""
+        select i as drug_exposure_id, {_PERSON_ID}, 1000 + i as drug_concept_id,
+            {_DAY} as drug_exposure_start_date, {_DAY} + 30 as drug_exposure_end_date,
+            case when i < 10 then 30 end as days_supply, 1 as refills, 1.5 as quantity,
+            1 as visit_occurrence_id from range(20) r(i)
+    """,
+    "procedure_occurrence": f"""
+        select i as procedure_occurrence_id, {_PERSON_ID}, 1000 + i as procedure_concept_id,
+            {_DAY} as procedure_date, {_DAY} as procedure_end_date,
+            1 as visit_occurrence_id from range(20) r(i)
+    """,
+    "measurement": f"""
+        select i as measurement_id, {_PERSON_ID}, 1000 + i as measurement_concept_id,
+            {_DAY} as measurement_date, case when i < 15 then 1.5 end as value_as_number,
+            case when i < 15 then 8840 end as unit_concept_id, 0.5 as range_low,
+            2.5 as range_high, 0 as value_as_concept_id,
+            case when i >= 15 then 'positive' end as value_source_value,
+            1 as visit_occurrence_id from range(20) r(i)
+    """,
+    "observation": f"""
+        select i as observation_id, {_PERSON_ID}, 1000 + i as observation_concept_id,
+            {_DAY} as observation_date, 1 as visit_occurrence_id from range(20) r(i)
+    """,
+    "condition_era": f"""
+        select i as condition_era_id, {_PERSON_ID}, 1000 as condition_concept_id,
+            {_DAY} as condition_era_start_date, {_DAY} + 5 as condition_era_end_date,
+            1 as condition_occurrence_count from range(20) r(i)
+    """,
+    "drug_era": f"""
+        select i as drug_era_id, {_PERSON_ID}, 1000 as drug_concept_id,
+            {_DAY} as drug_era_start_date, {_DAY} + 30 as drug_era_end_date,
+            1 as drug_exposure_count, 0 as gap_days from range(20) r(i)
+    """,
+    "cdm_source": """
+        select 'Tiny' as cdm_source_name, 'Tiny hospital' as cdm_holder,
+            'v5.0' as vocabulary_version, date '2021-01-01' as source_release_date,
+            date '2021-01-02' as cdm_release_date
+    """,
+    "asthma__cohort": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as any_asthma_date from range(10) r(i)
+    """,
+    "asthma__exacerbations": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as episode_start_date,
+            {_DAY} + 3 as episode_end_date from range(10) r(i)
+    """,
+    "gi_bleed__new_users": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as index_date, 65 as age_at_index,
+            true as is_female, case when i < 6 then false end as has_gi_bleed_365
+        from range(10) r(i)
+    """,
+}
+
+
+def write_tiny_candidate(folder: Path, *changes: str) -> Path:
+    """Write the candidate after the SQL statements in `changes`; return its folder."""
+    with duckdb.connect() as connection:
+        for table, query in TABLES.items():
+            connection.execute(f'create table "{table}" as {query}')
+        for change in changes:
+            connection.execute(change)
+        for table in TABLES:
+            connection.table(table).write_parquet(str(folder / f"{table}.parquet"))
+    return folder

@@ -1,0 +1,306 @@
+"""A tiny hospital for tests: say what happened, and get the warehouse that it makes.
+
+It writes a FHIR R4 extract and a vocabulary of a dozen concepts; `pumasi.extract` reads them.
+`CompiledProject` runs the project's own SQL on the result: dbt compiles it once, and every build
+executes the compiled models in their order, so that hundreds of builds take minutes and not hours.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pumasi.config import SiteConfig, SitePaths, project_root
+from pumasi.extract import discover, pull, read, read_vocabulary
+
+SNOMED = "http://snomed.info/sct"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+LOINC = "http://loinc.org"
+
+# concept id, name, domain, vocabulary, class, code; all standard. Facts, see the concept sets.
+CONCEPTS = (
+    (317009, "Asthma", "Condition", "SNOMED", "Disorder", "195967001"),
+    (4051466, "Childhood asthma", "Condition", "SNOMED", "Disorder", "233678006"),
+    (255573, "Chronic obstructive lung disease", "Condition", "SNOMED", "Disorder", "13645005"),
+    (192671, "Gastrointestinal hemorrhage", "Condition", "SNOMED", "Disorder", "74474003"),
+    (1118084, "celecoxib", "Drug", "RxNorm", "Ingredient", "140587"),
+    (1124300, "Diclofenac", "Drug", "RxNorm", "Ingredient", "3355"),
+    (1154161, "montelukast", "Drug", "RxNorm", "Ingredient", "88249"),
+    (1551099, "prednisone", "Drug", "RxNorm", "Ingredient", "8640"),
+    (3025315, "Body weight", "Measurement", "LOINC", "Clinical Observation", "29463-7"),
+    (40770471, "Employment status - current", "Observation", "LOINC", "Survey", "67875-5"),
+    (4298386, "Anticipatory guidance", "Procedure", "SNOMED", "Procedure", "386516004"),
+    (8507, "MALE", "Gender", "Gender", "Gender", "M"),
+    (8532, "FEMALE", "Gender", "Gender", "Gender", "F"),
+    (9529, "kilogram", "Unit", "UCUM", "Unit", "kg"),
+)
+ASTHMA, COPD, BLEED = "195967001", "13645005", "74474003"
+WEIGHT, EMPLOYMENT, GUIDANCE = "29463-7", "67875-5", "386516004"
+CELECOXIB, DICLOFENAC, MONTELUKAST, PREDNISONE = "140587", "3355", "88249", "8640"
+
+
+def write_vocabulary(folder: Path) -> None:
+    """Write the concepts as the CSV files of a vocabulary folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        (i, name, domain, vocabulary, klass, "S", code)
+        for i, name, domain, vocabulary, klass, code in CONCEPTS
+    ]
+    header = "concept_id concept_name domain_id vocabulary_id concept_class_id standard_concept"
+    _write_csv(folder / "concept.csv", f"{header} concept_code", rows)
+    _write_csv(
+        folder / "concept_relationship.csv",
+        "concept_id_1 concept_id_2 relationship_id",
+        [(row[0], row[0], "Maps to") for row in rows],
+    )
+    _write_csv(
+        folder / "concept_ancestor.csv",
+        "ancestor_concept_id descendant_concept_id",
+        [*((row[0], row[0]) for row in rows), (317009, 4051466)],
+    )
+    _write_csv(
+        folder / "vocabulary.csv",
+        "vocabulary_id vocabulary_version",
+        [("None", "tiny vocabulary of the tests")],
+    )
+
+
+def _write_csv(path: Path, header: str, rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header.split())
+        writer.writerows(rows)
+
+
+@dataclass
+class TinyHospital:
+    """What happened and when it was recorded; every `add_…` fills in what SQL needs."""
+
+    resources: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def add_person(
+        self, person: str, born: str = "1970-05-01", sex: str = "female", died: str | None = None
+    ) -> None:
+        """Add a person; `born` and `died` are days."""
+        self._add("Patient", id=person, gender=sex, birthDate=born, deceasedDateTime=died)
+
+    def add_visit(self, person: str, start: str, end: str | None = None, kind: str = "AMB") -> str:
+        """Add a visit of class AMB, EMER or IMP and return its id."""
+        number = len(self.resources.get("Encounter", ()))
+        self._add(
+            "Encounter",
+            id=f"visit-{number}",
+            status="finished",
+            **{"class": {"code": kind}},
+            subject={"reference": f"Patient/{person}"},
+            period={"start": start, "end": end or start},
+        )
+        return f"visit-{number}"
+
+    def add_condition(
+        self,
+        person: str,
+        code: str,
+        onset: str,
+        recorded: str | None = None,
+        visit: str | None = None,
+    ) -> None:
+        """Add a diagnosis; without `recorded` it became known at its visit or with the extract."""
+        self._event(
+            "Condition",
+            person,
+            visit,
+            code=_concept(SNOMED, code),
+            verificationStatus={"coding": [{"code": "confirmed"}]},
+            onsetDateTime=onset,
+            recordedDate=recorded,
+        )
+
+    def add_drug(self, person: str, code: str, day: str, days: int | None = None) -> None:
+        """Add a prescription for `days` days."""
+        supply = {"value": days, "code": "d"} if days is not None else None
+        self._event(
+            "MedicationRequest",
+            person,
+            None,
+            status="active",
+            intent="order",
+            medicationCodeableConcept=_concept(RXNORM, code),
+            authoredOn=day,
+            dispenseRequest={"expectedSupplyDuration": supply} if supply else None,
+        )
+
+    def add_measurement(self, person: str, code: str, day: str, value: float, unit: str) -> None:
+        """Add a result."""
+        self._event(
+            "Observation",
+            person,
+            None,
+            status="final",
+            code=_concept(LOINC, code),
+            effectiveDateTime=day,
+            valueQuantity={"value": value, "unit": unit, "code": unit},
+        )
+
+    def add_procedure(self, person: str, code: str, day: str) -> None:
+        """Add a procedure."""
+        self._event(
+            "Procedure",
+            person,
+            None,
+            status="completed",
+            code=_concept(SNOMED, code),
+            performedDateTime=day,
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write the extract as NDJSON, one file per resource type."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for resource, rows in self.resources.items():
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (folder / f"{resource}.ndjson").write_text(text)
+
+    def _event(self, resource: str, person: str, visit: str | None, **content: Any) -> None:
+        self._add(
+            resource,
+            id=f"{resource}-{len(self.resources.get(resource, ()))}",
+            subject={"reference": f"Patient/{person}"},
+            encounter={"reference": f"Encounter/{visit}"} if visit else None,
+            **content,
+        )
+
+    def _add(self, resource: str, **content: Any) -> None:
+        row = {key: value for key, value in content.items() if value is not None}
+        self.resources.setdefault(resource, []).append({"resourceType": resource, **row})
+
+
+def _concept(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def tiny_site(folder: Path, as_of: date, through: date | None = None) -> SiteConfig:
+    """Configuration of a tiny hospital whose extract and vocabulary lie below `folder`."""
+    return SiteConfig.model_validate(
+        {
+            "id": "tiny",
+            "name": "Tiny hospital",
+            "format": "fhir_r4",
+            "source": {
+                "url": str(folder / "extract"),
+                "as_of": as_of,
+                "extracted_through": through or as_of,
+            },
+            "vocabulary": {"source": "folder", "url": str(folder / "vocabulary")},
+        }
+    )
+
+
+def ingest(config: SiteConfig, home: Path) -> SitePaths:
+    """Pull and read every delivery of the site, and its vocabulary."""
+    paths = SitePaths.of(config.id, home)
+    deliveries = discover(config)
+    for delivery in deliveries:
+        read(config, pull(config, delivery, paths), delivery, paths)
+    read_vocabulary(config, deliveries, paths)
+    return paths
+
+
+@dataclass(frozen=True)
+class CompiledProject:
+    """The dbt project compiled for one source format: seeds, and models in the order to run."""
+
+    seeds: tuple[tuple[str, str, str, dict[str, str]], ...]
+    models: tuple[tuple[str, str, str, str], ...]
+    placeholder: str
+
+    def build(self, paths: SitePaths) -> duckdb.DuckDBPyConnection:
+        """Run seeds and models on the site's raw tables, in memory; the caller closes it."""
+        connection = duckdb.connect()
+        connection.execute("attach ':memory:' as warehouse")
+        connection.execute("use warehouse")
+        for schema in ("staging", "intermediate", "omop", "marts"):
+            connection.execute(f"create schema if not exists {schema}")
+        for schema, name, path, types in self.seeds:
+            columns = f", types = {types}" if types else ""
+            connection.execute(
+                f"create table {schema}.{name} as "
+                f"from read_csv('{path}', header = true, quote = '\"'{columns})"
+            )
+        for schema, name, kind, sql in self.models:
+            here = sql.replace(self.placeholder, str(paths.root))
+            connection.execute(f'create {kind} {schema}."{name}" as {here}')
+        return connection
+
+
+def compile_project(source_format: str, home: Path) -> CompiledProject:
+    """Let dbt compile the project for a site of the format; takes about ten seconds."""
+    profile = home / "dbt" / "profiles.yml"
+    profile.parent.mkdir(parents=True)
+    root = home / "sites" / "tiny"
+    root.mkdir(parents=True)
+    output = {
+        "type": "duckdb",
+        "path": str(root / "warehouse.duckdb"),
+        "external_root": str(root),
+        "schema": source_format,
+    }
+    profile.write_text(json.dumps({"pumasi": {"target": "tiny", "outputs": {"tiny": output}}}))
+    dbt = Path(sys.executable).with_name("dbt")
+    command = [str(dbt), "--quiet", "compile", "--profiles-dir", str(profile.parent)]
+    done = subprocess.run(
+        [*command, "--target-path", str(home / "target")],
+        cwd=project_root() / "dbt_project",
+        env={**os.environ, "DBT_LOG_PATH": str(home / "logs")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifest = json.loads((home / "target" / "manifest.json").read_text())
+    return _compiled(manifest["nodes"], str(root))
+
+
+def _compiled(nodes: dict[str, Any], placeholder: str) -> CompiledProject:
+    seeds = tuple(
+        (
+            node["schema"],
+            node["name"],
+            str(project_root() / "dbt_project" / node["original_file_path"]),
+            node["config"].get("column_types") or {},
+        )
+        for node in nodes.values()
+        if node["resource_type"] == "seed"
+    )
+    models = {key: node for key, node in nodes.items() if node["resource_type"] == "model"}
+    ordered: list[str] = []
+    while len(ordered) < len(models):
+        ready = [
+            key
+            for key, node in models.items()
+            if key not in ordered
+            and all(
+                other in ordered or other not in models for other in node["depends_on"]["nodes"]
+            )
+        ]
+        ordered += ready
+    return CompiledProject(
+        seeds,
+        tuple(
+            (
+                models[key]["schema"],
+                models[key]["name"],
+                "view" if models[key]["config"]["materialized"] == "view" else "table",
+                models[key]["compiled_code"],
+            )
+            for key in ordered
+        ),
+        placeholder,
+    )

@@ -1,0 +1,119 @@
+"""A task learns from training persons, tests on others, and refuses what it can't learn from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pumasi.errors import TaskError, TooFewCasesError
+from pumasi.learn.task import FIRST_TEST_KEY, Task, fit, load_model
+
+TASK = Task(
+    name="bleeding",
+    table="bleeding__cohort",
+    features=("age", "is_female"),
+    outcome="bled",
+    excluded_when=("is_doubtful",),
+)
+
+
+def cohort(n: int = 4000, seed: int = 3) -> pa.Table:
+    generator = np.random.default_rng(seed)
+    age = generator.integers(20, 90, n)
+    female = generator.random(n) < 0.5
+    bled = generator.random(n) < expit(-6 + 0.08 * age + 0.5 * female)
+    return pa.table(
+        {
+            "split_key": generator.integers(0, 100, n),
+            "age": age,
+            "is_female": female,
+            "bled": bled,
+            "is_doubtful": np.zeros(n, dtype=bool),
+        }
+    )
+
+
+def test_model_is_scikit_learns_on_the_training_persons() -> None:
+    rows = cohort()
+    model = fit(TASK, rows, "r1")
+    frame = rows.to_pandas()
+    train = frame[frame.split_key < FIRST_TEST_KEY]
+    columns = ["age", "is_female"]
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    pipeline.fit(train[columns].to_numpy(dtype=float), train.bled)
+    features = frame[columns].to_numpy(dtype=float)
+    expected = pipeline.predict_proba(features)[:, 1]
+    np.testing.assert_allclose(model.risk(features), expected, atol=1e-9)
+    assert model.n_train == len(train)
+    assert model.n_train + model.n_test == 4000
+
+
+def test_model_that_was_saved_predicts_the_same_and_names_its_release(tmp_path: Path) -> None:
+    model = fit(TASK, cohort(), "release-7")
+    path = model.save(tmp_path)
+    assert path.name == "release-7.json"
+    assert load_model(path) == model
+    assert load_model(path).release == "release-7"
+
+
+def test_outcome_of_test_persons_does_not_reach_the_coefficients() -> None:
+    rows = cohort()
+    flipped = rows.to_pandas()
+    test = flipped.split_key >= FIRST_TEST_KEY
+    flipped.loc[test, "bled"] = ~flipped.loc[test, "bled"]
+    one, other = fit(TASK, rows, "r"), fit(TASK, pa.Table.from_pandas(flipped), "r")
+    assert one.coefficients == other.coefficients
+    assert one.auroc.estimate == pytest.approx(1 - other.auroc.estimate)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(min_value=0, max_value=2**32 - 1))
+def test_order_of_rows_does_not_matter(seed: int) -> None:
+    rows = cohort(1500)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    one, other = fit(TASK, rows, "r"), fit(TASK, rows.take(order), "r")
+    np.testing.assert_allclose(one.coefficients, other.coefficients, atol=1e-4)
+    assert one.n_test == other.n_test
+
+
+def test_outcome_that_was_not_observed_is_left_out_and_counted() -> None:
+    frame = cohort().to_pandas()
+    frame["bled"] = frame.bled.astype("object")
+    frame.loc[:99, "bled"] = None
+    model = fit(TASK, pa.Table.from_pandas(frame), "r")
+    assert model.n_outcome_not_observed == 100
+    assert model.n_train + model.n_test == 3900
+
+
+def test_flagged_persons_are_left_out_and_counted() -> None:
+    frame = cohort().to_pandas()
+    frame.loc[:9, "is_doubtful"] = True
+    assert fit(TASK, pa.Table.from_pandas(frame), "r").n_excluded == 10
+
+
+def test_too_few_cases_are_refused_with_their_number() -> None:
+    rows = cohort(200)
+    with pytest.raises(TooFewCasesError, match=r"not trained, too few cases: the .* persons have"):
+        fit(replace(TASK, minimum_events=100), rows, "r")
+
+
+def test_person_of_whom_a_feature_is_not_known_is_left_out_and_counted() -> None:
+    frame = cohort().to_pandas()
+    frame["age"] = frame.age.astype("float")
+    frame.loc[:2, "age"] = None
+    model = fit(TASK, pa.Table.from_pandas(frame), "r")
+    assert model.n_incomplete == 3
+    assert model.n_train + model.n_test == 3997
+
+
+def test_missing_column_is_refused_by_name() -> None:
+    with pytest.raises(TaskError, match="bleeding__cohort has no column is_female"):
+        fit(TASK, cohort().drop_columns("is_female"), "r")

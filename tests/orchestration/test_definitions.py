@@ -1,0 +1,82 @@
+"""Every code location loads and offers what the snapshot says; the workspace names the network."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+import yaml
+
+from orchestration.site import locations
+from pumasi.config import get_site, load_network, project_root
+from pumasi.config.workspace import write_dagster_home
+from tests.orchestration.conftest import Ward
+
+SNAPSHOT = project_root() / "tests" / "orchestration" / "gibleed_assets.txt"
+
+
+def described(definitions: dg.Definitions) -> str:
+    """One line per asset: key, group, what it depends on, its checks."""
+    graph = definitions.resolve_asset_graph()
+    lines = []
+    for key in sorted(graph.get_all_asset_keys()):
+        node = graph.get(key)
+        parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys))
+        checks = ", ".join(sorted(check.name for check in node.check_keys))
+        line = f"{key.to_user_string()} ({node.group_name}) <- {parents or 'nothing'}"
+        lines.append(line + (f" | checks: {checks}" if checks else ""))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def gibleed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("PUMASI_NETWORK", raising=False)
+        monkeypatch.setenv("PUMASI_HOME", str(tmp_path_factory.mktemp("gibleed")))
+        write_dagster_home()
+        yield locations.gibleed
+
+
+def test_definitions_of_the_example_hospital_load_and_are_as_in_the_snapshot(
+    gibleed: dg.Definitions,
+) -> None:
+    """To accept a change: write `described(locations.gibleed)` to gibleed_assets.txt."""
+    dg.Definitions.validate_loadable(gibleed)
+    assert described(gibleed) == SNAPSHOT.read_text()
+
+
+def test_every_asset_has_a_description_an_owner_and_a_group(gibleed: dg.Definitions) -> None:
+    graph = gibleed.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.owners == ["team:hospital-data"], key
+        assert node.group_name != "default", key
+        assert node.description, key
+
+
+def test_lineage_leads_from_the_delivery_to_the_model(gibleed: dg.Definitions) -> None:
+    graph = gibleed.resolve_asset_graph()
+    seen, todo = set(), [dg.AssetKey(["gibleed", "models", "gi_bleed_risk"])]
+    while todo:
+        key = todo.pop()
+        if key not in seen:
+            seen.add(key)
+            todo += graph.get(key).parent_keys
+    assert {"gibleed/delivery", "gibleed/raw", "gibleed/omop/person", "gibleed/release"} <= {
+        key.to_user_string() for key in seen
+    }
+
+
+def test_every_location_of_the_workspace_is_a_hospital_of_the_network() -> None:
+    workspace = yaml.safe_load((project_root() / "workspace.yaml").read_text())
+    named = [each["python_module"]["attribute"] for each in workspace["load_from"]]
+    assert named == sorted(load_network(project_root() / "network", resolve=False))
+    assert all(hasattr(locations, name) for name in named)
+    assert get_site("gibleed", project_root() / "network").id == "gibleed"
+
+
+def test_a_name_that_is_no_hospital_is_no_attribute() -> None:
+    assert not hasattr(locations, "nowhere")
+
+
+def test_a_site_of_another_network_loads(ward: Ward) -> None:
+    dg.Definitions.validate_loadable(ward.definitions())

@@ -1,0 +1,94 @@
+"""Conservation of rows, from accounting tables as the candidate holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pumasi.errors import ReleaseError
+from pumasi.quality import Outcome, Severity, Status, conservation_outcomes
+
+TABLES = {
+    "reference_losses": "(values ('condition_occurrence', 'visit_occurrence', 65332, 64717), "
+    "('condition_occurrence', 'person', 65332, 0), ('death', 'person', 0, 0)) "
+    "t(table_name, reference, rows_referring, rows_lost)",
+    "read_counts": "(values ('d1', 'person', 100, 99, 1), ('d1', 'visit', 50, 40, 10), "
+    "('d2', 'person', 10, 10, 0), ('d1', 'note', 0, 0, 0)) "
+    "t(delivery_id, source_table, rows_in, rows_read, rows_quarantined)",
+    "row_fates": "(values ('d1', 'person', 'in_omop', null, 90), "
+    "('d1', 'person', 'duplicate', 'same_content', 9), ('d2', 'person', 'in_omop', null, 10), "
+    "('d1', 'visit', 'in_omop', null, 40)) t(delivery_id, source_table, fate, rule, rows)",
+}
+
+
+def outcomes(folder: Path, **changed: str) -> dict[str, Outcome]:
+    with duckdb.connect() as connection:
+        for name, rows in {**TABLES, **changed}.items():
+            connection.execute(f"copy (from {rows}) to '{folder / name}.parquet'")
+    return {outcome.name: outcome for outcome in conservation_outcomes(folder)}
+
+
+def test_lost_references_fail_unless_the_site_accepts_them(tmp_path: Path) -> None:
+    found = outcomes(tmp_path)
+
+    visits = found["condition_occurrence.visit_is_delivered"]
+    assert (visits.violations, visits.denominator, visits.threshold) == (64717, 65332, 0.0)
+    assert (visits.status, visits.severity) == (Status.FAILED, Severity.ERROR)
+    assert found["condition_occurrence.person_is_delivered"].status is Status.PASSED
+    assert found["death.person_is_delivered"].status is Status.NOT_APPLICABLE
+
+
+def test_one_in_a_hundred_rows_may_be_unreadable(tmp_path: Path) -> None:
+    found = outcomes(tmp_path)
+
+    persons, visits = found["person.rows_can_be_read"], found["visit.rows_can_be_read"]
+    assert (persons.violations, persons.denominator) == (1, 110)
+    assert persons.status is Status.PASSED
+    assert (visits.violations, visits.denominator, visits.status) == (10, 50, Status.FAILED)
+
+
+def test_fates_add_up_to_the_rows_that_were_read(tmp_path: Path) -> None:
+    found = outcomes(tmp_path)
+
+    fate = found["person.every_row_has_a_fate"]
+    assert (fate.violations, fate.denominator, fate.status) == (0, 109, Status.PASSED)
+    assert found["note.every_row_has_a_fate"].status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("fates", "violations"),
+    [
+        ("('d1', 'person', 'in_omop', null, 98), ('d2', 'person', 'in_omop', null, 11)", 2),
+        ("('d1', 'person', 'in_omop', null, 109)", 20),
+        ("('d2', 'person', 'in_omop', null, 10)", 99),
+    ],
+)
+def test_a_gap_in_one_delivery_is_not_made_good_by_another(
+    tmp_path: Path, fates: str, violations: int
+) -> None:
+    found = outcomes(
+        tmp_path, row_fates=f"(values {fates}) t(delivery_id, source_table, fate, rule, rows)"
+    )
+
+    fate = found["person.every_row_has_a_fate"]
+    assert (fate.violations, fate.denominator, fate.status) == (violations, 109, Status.FAILED)
+
+
+def test_rows_with_a_fate_that_were_never_read_are_a_failure(tmp_path: Path) -> None:
+    found = outcomes(
+        tmp_path,
+        row_fates="(values ('d1', 'ghost', 'in_omop', null, 3)) "
+        "t(delivery_id, source_table, fate, rule, rows)",
+    )
+
+    assert found["ghost.every_row_has_a_fate"].status is Status.FAILED
+
+
+def test_a_missing_accounting_table_is_named(tmp_path: Path) -> None:
+    outcomes(tmp_path)
+    (tmp_path / "row_fates.parquet").unlink()
+
+    with pytest.raises(ReleaseError, match=r"candidate without row_fates\.parquet: write the cand"):
+        conservation_outcomes(tmp_path)

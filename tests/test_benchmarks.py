@@ -1,0 +1,82 @@
+"""The benchmarks run end to end, and a bigger extract holds what the small one does, N times."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from benchmarks import datasets
+from benchmarks.datasets import PACKAGED, add_site
+from benchmarks.replica import replicate
+from pumasi.config import get_site, home_folder, project_root
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=project_root(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_smallest_data_set_is_measured_and_its_tables_are_kept(shared_data: Path) -> None:
+    done = bench("--only", "synthea_csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (kept,) = (home_folder() / "bench").iterdir()  # the temporary home is gone
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in kept.read_text().splitlines()
+        if line.startswith("| synthea_csv")
+    ]
+    times, peaks = rows
+    assert times[1] == "27"
+    assert int(times[2].replace(",", "")) > 0
+    assert len(times) == 10
+    assert all(int(cell.removesuffix(" MB")) > 0 for cell in peaks[1:5])
+    assert len(peaks) == 7
+    assert str(kept.name) in done.stdout
+
+
+def test_a_data_set_that_nobody_knows_is_refused_with_the_list() -> None:
+    done = bench("--only", "nowhere")
+    assert done.returncode == 2
+    assert "no data set nowhere" in done.stderr
+    assert "gibleed_package" in done.stderr
+
+
+def test_without_the_shared_folder_only_the_package_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(datasets, "shared_folder", lambda: tmp_path / "none")
+    assert [each.name for each in datasets.DATA_SETS if each.is_available()] == [PACKAGED.name]
+
+
+def test_a_bigger_extract_has_persons_events_and_missing_visits_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "network").mkdir()
+    monkeypatch.setenv("PUMASI_NETWORK", str(tmp_path / "network"))
+    add_site(PACKAGED)
+    big = tmp_path / "big"
+    replicate(get_site(PACKAGED.name), 3, big)
+
+    with duckdb.connect() as connection:
+        count = connection.execute(
+            f"select count(*), count(distinct person_id) from '{big}/person.parquet'"
+        ).fetchone()
+        dangling = connection.execute(
+            f"select count(*) from '{big}/condition_occurrence.parquet' "
+            "where visit_occurrence_id is not null and visit_occurrence_id not in "
+            f"(select visit_occurrence_id from '{big}/visit_occurrence.parquet')"
+        ).fetchone()
+        single = connection.execute(f"select count(*) from '{big}/cdm_source.parquet'").fetchone()
+    assert count == (3 * 2694, 3 * 2694)
+    assert dangling == (3 * 64717,)
+    assert single == (1,)

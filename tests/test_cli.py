@@ -1,0 +1,251 @@
+"""The command line: what it writes, what it refuses, and that the README knows every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from pumasi.cli import app, main
+from pumasi.config import load_network, project_root
+from tests.release.tiny import TinySite, failed, passed
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run of `pumasi` gave: return code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+Pumasi = Callable[..., Said]
+
+
+@pytest.fixture
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty network folder, an extract and a vocabulary beside it."""
+    for name in ("network", "extract", "athena"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("PUMASI_NETWORK", str(tmp_path / "network"))
+    monkeypatch.setenv("PUMASI_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "network"
+
+
+@pytest.fixture
+def pumasi(capsys: pytest.CaptureFixture[str]) -> Pumasi:
+    """Run one command in this process."""
+
+    def run(*arguments: str) -> Said:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+ADD = ("site", "add", "bada", "--folder", "extract", "--as-of", "2024-01-31")
+FHIR = (*ADD, "--format", "fhir_r4", "--vocabulary", "athena")
+
+
+def test_adding_a_site_writes_its_file_and_keeps_the_workspace_in_step(
+    network: Path, pumasi: Pumasi
+) -> None:
+    said = pumasi(*FHIR, "--extracted-through", "2024-01-30", "--name", "Bada Hospital")
+    assert said.code == 0
+    site = load_network(network)["bada"]
+    assert (site.name, site.format) == ("Bada Hospital", "fhir_r4")
+    assert site.source.url == str(network.parent / "extract")
+    assert site.source.as_of == date(2024, 1, 31)
+    assert site.source.extracted_through == date(2024, 1, 30)
+    assert site.vocabulary.url == str(network.parent / "athena")
+    home = network.parent / "home"
+    assert "attribute: bada" in (home / "workspace.yaml").read_text(encoding="utf-8")
+    assert "sites/bada" in (home / "dbt" / "profiles.yml").read_text(encoding="utf-8")
+
+
+def test_a_site_file_holds_no_path_of_this_machine_and_explains_itself(
+    network: Path, pumasi: Pumasi
+) -> None:
+    assert pumasi(*FHIR).code == 0
+    text = (network / "bada.toml").read_text(encoding="utf-8")
+    assert 'url = "../extract"' in text
+    assert str(network.parent) not in text
+    assert "# The day the extract was made" in text
+
+
+def test_a_variable_in_the_folder_stays_a_variable(
+    network: Path, pumasi: Pumasi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTRACTS", str(network.parent))
+    said = pumasi(
+        "site", "add", "bada", "--folder", "${EXTRACTS}/extract", "--as-of", "2024-01-31",
+        "--format", "omop_cdm",
+    )  # fmt: skip
+    assert said.code == 0
+    assert '"${EXTRACTS}/extract"' in (network / "bada.toml").read_text(encoding="utf-8")
+
+
+def test_a_dry_run_shows_the_file_and_writes_nothing(network: Path, pumasi: Pumasi) -> None:
+    said = pumasi(*FHIR, "--dry-run")
+    assert said.code == 0
+    assert 'format = "fhir_r4"' in said.out
+    assert list(network.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((*ADD, "--format", "fhir"), "--format: got 'fhir', wants one of omop_cdm, fhir_r4, syn"),
+        ((*ADD, "--format", "fhir_r4"), "--vocabulary is missing: fhir_r4 brings no OMOP vocabu"),
+        ((*FHIR[:4], "nowhere", *FHIR[5:]), "--folder: there is no folder "),
+        ((*FHIR[:-1], "nowhere"), "--vocabulary: there is no folder "),
+        ((*FHIR[:2], "Bada-1", *FHIR[3:]), "'Bada-1' can't be the id of a site"),
+        ((*FHIR[:2], "hub", *FHIR[3:]), "'hub' can't be the id of a site"),
+        ((*FHIR, "--extracted-through", "2024-02-01"), "an extract can't cover days after it was"),
+    ],
+)
+def test_a_site_that_could_not_work_is_refused(
+    network: Path, pumasi: Pumasi, arguments: tuple[str, ...], problem: str
+) -> None:
+    said = pumasi(*arguments)
+    assert said.code == 1
+    assert said.err.startswith("Error: ")
+    assert problem in said.err
+    assert "Traceback" not in said.err
+    assert list(network.iterdir()) == []
+
+
+def test_an_id_that_is_taken_is_refused_and_the_file_stays(network: Path, pumasi: Pumasi) -> None:
+    assert pumasi(*FHIR).code == 0
+    before = (network / "bada.toml").read_bytes()
+    said = pumasi(*FHIR, "--name", "Another")
+    assert said.code == 1
+    assert "site 'bada' exists: edit " in said.err
+    assert (network / "bada.toml").read_bytes() == before
+
+
+def test_a_file_edited_by_hand_reaches_the_workspace_with_sync(
+    network: Path, pumasi: Pumasi
+) -> None:
+    assert pumasi(*FHIR).code == 0
+    (network / "sup.toml").write_bytes((network / "bada.toml").read_bytes())
+    said = pumasi("site", "sync")
+    workspace = network.parent / "home" / "workspace.yaml"
+    assert f"wrote {workspace}" in said.out
+    assert "attribute: sup" in workspace.read_text(encoding="utf-8")
+    assert pumasi("site", "sync", "--print-workspace").out.strip() == str(workspace)
+
+
+def test_sites_are_listed_even_if_their_variables_are_set_elsewhere(
+    network: Path, pumasi: Pumasi
+) -> None:
+    assert pumasi(*FHIR).code == 0
+    text = (network / "bada.toml").read_text(encoding="utf-8")
+    (network / "sup.toml").write_text(text.replace("../extract", "${NO_SUCH}/x"), encoding="utf-8")
+    said = pumasi("site", "list")
+    assert said.code == 0
+    assert [line.split()[1] for line in said.out.splitlines() if "fhir_r4" in line] == [
+        "bada",
+        "sup",
+    ]
+
+
+def test_checking_the_example_hospital_says_what_will_happen(pumasi: Pumasi) -> None:
+    said = pumasi("site", "check", "gibleed")
+    assert said.code == 0
+    assert "omop_cdm from " in said.out
+    assert "as of 2019-07-03, extracted through 2019-07-03" in said.out
+    assert "accepts observation_period.person_is_delivered up to 50%" in said.out
+
+
+def test_checking_a_site_that_is_not_there_lists_those_that_are(pumasi: Pumasi) -> None:
+    said = pumasi("site", "check", "nowhere")
+    assert said.code == 1
+    assert "the sites there are: gibleed" in said.err
+
+
+def test_pulling_says_what_was_read_and_pulling_again_that_it_was(pumasi: Pumasi) -> None:
+    said = pumasi("pull", "--site", "gibleed")
+    assert said.code == 0
+    rows = {line.split()[1]: line.split()[3] for line in said.out.splitlines() if "│" in line}
+    assert rows["person"] == "2,694"
+    assert rows["condition_occurrence"] == "65,332"
+    assert "read before, nothing to do" in pumasi("pull", "--site", "gibleed").out
+
+
+@pytest.fixture
+def tiny(network: Path) -> TinySite:
+    """A hospital of the network with a warehouse of a few rows, and nothing sealed yet."""
+    text = 'name = "Tiny"\nformat = "omop_cdm"\n[source]\nurl = "../extract"\n'
+    (network / "tiny.toml").write_text(text, encoding="utf-8")
+    return TinySite(network.parent / "home")
+
+
+def test_a_site_without_a_release_says_what_makes_one(tiny: TinySite, pumasi: Pumasi) -> None:
+    said = pumasi("release", "show")
+    assert said.code == 1
+    assert said.err == "Error: site tiny has no release yet: pumasi build makes one\n"
+
+
+def test_releases_are_listed_with_the_latest_last(tiny: TinySite, pumasi: Pumasi) -> None:
+    tiny.seal()
+    tiny.seal(passed(), failed())
+    lines = pumasi("release", "list").out.splitlines()
+    assert [line.split()[-4] for line in lines if "UTC" in line] == ["open", "closed"]
+
+
+def test_a_closed_release_is_shown_with_its_reasons_and_tables(
+    tiny: TinySite, pumasi: Pumasi
+) -> None:
+    tiny.seal(passed(), failed())
+    said = pumasi("release", "show", "--site", "tiny")
+    assert said.code == 0
+    assert "gate: closed" in said.out
+    assert "person.birth_year_is_plausible: violated by 9 of 40" in said.out
+    assert "checks failed: 1" in said.out
+    assert "checks passed: 1" in said.out
+    assert ["│", "person", "│", "40", "│"] in [line.split() for line in said.out.splitlines()]
+
+
+def test_a_changed_byte_is_found_by_verifying(tiny: TinySite, pumasi: Pumasi) -> None:
+    release = tiny.seal()
+    assert (
+        pumasi("release", "verify").out == f"release {release.id}: 3 tables are what was sealed\n"
+    )
+    table = release.table("person")
+    content = bytearray(table.read_bytes())
+    content[len(content) // 2] ^= 1
+    table.chmod(0o600)
+    table.write_bytes(content)
+    said = pumasi("release", "verify", release.id)
+    assert said.code == 1
+    assert "person" in said.err
+
+
+def commands(command: object, path: tuple[str, ...] = ("pumasi",)) -> Iterator[tuple[str, str]]:
+    """Every command as the user types it, with its help."""
+    for name, inner in getattr(command, "commands", {}).items():
+        if getattr(inner, "commands", None):
+            yield from commands(inner, (*path, name))
+        else:
+            yield " ".join((*path, name)), inner.help or ""
+
+
+def test_every_command_has_help() -> None:
+    found = dict(commands(typer.main.get_command(app)))
+    assert len(found) >= 7
+    assert [command for command, text in found.items() if not text] == []
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (project_root() / "README.md").read_text(encoding="utf-8")
+    found = dict(commands(typer.main.get_command(app)))
+    assert [command for command in found if command not in readme] == []
