@@ -167,8 +167,8 @@ class Kill:
 class Interrupted:
     """A hospital with three deliveries, of which the second arrived during the first build.
 
-    Then one build after the other was killed, in `kills` by step, and the last was left alone. The
-    third delivery is all of the data set: the end must be the release of the set delivered at once.
+    Then one build after the other was killed, in `kills` by step, and the last was left alone.
+    `undisturbed` is the only build of a second hospital, to which all three deliveries had come.
     """
 
     deliveries: tuple[str, ...]
@@ -176,6 +176,7 @@ class Interrupted:
     first: Built
     kills: dict[str, Kill]
     last: Built
+    undisturbed: Built
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,12 @@ def test_killed_in_the_middle_of_a_step_nothing_of_before_is_lost(
 
 
 def test_run_again_after_kills_the_release_is_that_of_an_undisturbed_hospital(
-    interrupted_build: Interrupted, synthea27: Built
+    interrupted_build: Interrupted,
 ) -> None:
     last = interrupted_build.last
     assert last.code == 0, last.said
     assert delivered(last) == set(interrupted_build.deliveries)
-    assert last.release.id == synthea27.release.id
+    assert last.release.id == interrupted_build.undisturbed.release.id
     assert last.release.seal.number == interrupted_build.first.release.seal.number + 1
     assert not list(last.paths.releases.glob(".*.new"))
     assert not list(last.paths.reading.glob("*/"))
