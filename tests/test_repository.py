@@ -132,6 +132,10 @@ def test_every_make_command_explains_itself() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
     shown = subprocess.run(
-        ["make", "help"], cwd=ROOT, capture_output=True, check=True, text=True
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
     ).stdout
     assert [line.split()[1] for line in shown.splitlines()] == phony.group(1).split()
