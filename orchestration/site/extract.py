@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.site.builds import closed_when_broken
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError
 from pumasi.extract import DeliveryFolder, ReadReport, discover, pull, read, read_vocabulary
@@ -67,9 +68,10 @@ def assets(
         return dg.MaterializeResult(metadata=_counts(report))
 
     @dg.asset(key=[config.id, "vocabulary"], group_name=GROUP, kinds={"parquet"}, pool=pool(config))
-    def vocabulary() -> dg.MaterializeResult:
+    def vocabulary(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """OMOP vocabulary tables, from the delivery or from the configured folder."""
-        rows = read_vocabulary(config, discover(config), paths)
+        with closed_when_broken(paths, "vocabulary", context.run.run_id):
+            rows = read_vocabulary(config, discover(config), paths)
         return dg.MaterializeResult(metadata={**rows, "dagster/row_count": rows["concept"]})
 
     return [delivery, raw, vocabulary]

@@ -15,7 +15,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 
 import expectations
-from orchestration.site.builds import closed_when_broken, noted_transformation
+from orchestration.site.builds import closed_when_broken, transformation_of
 from orchestration.site.extract import pool
 from orchestration.site.transform import row_counts
 from pumasi.atomic import write_text
@@ -113,6 +113,8 @@ def _check(
     dbt.cli([*TEST], raise_on_error=False, target_path=target).wait()
     context.log.info("writing the candidate")
     with hold_warehouse(paths, progress=context.log.info) as connection:
+        # Whoever changed the warehouse while dbt tested it is noticed here.
+        transformation = transformation_of(paths, connection)
         candidate = write_candidate(connection, paths, run_id=run_id)
     context.log.info("Great Expectations and conservation")
     found = [
@@ -128,7 +130,7 @@ def _check(
     outcomes = apply_thresholds(found, config.thresholds)
     said = {
         "run_id": run_id,
-        "transformation": noted_transformation(paths),
+        "transformation": transformation,
         "outcomes": [outcome.to_dict() for outcome in outcomes],
     }
     write_text(candidate.folder / OUTCOMES, json.dumps(said, indent=1) + "\n")

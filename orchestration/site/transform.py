@@ -22,12 +22,18 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from orchestration.site.builds import closed_when_broken, note_transformation, project_folder
+from orchestration.site.builds import (
+    begin_transform,
+    closed_when_broken,
+    end_transform,
+    project_folder,
+)
 from orchestration.site.extract import pool
 from pumasi.config import SiteConfig, SitePaths, home_folder
 from pumasi.config.workspace import profiles_folder
 from pumasi.errors import ReleaseError
 from pumasi.release import transformation_hash
+from pumasi.warehouse import hold_warehouse
 
 LAYERS = ("staging", "intermediate", "omop", "marts")
 BUILD = ("build", "--resource-type", "model", "--resource-type", "seed")
@@ -93,11 +99,14 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         with closed_when_broken(paths, "transform", context.run.run_id):
+            begin_transform(paths)
             transformation = transformation_hash(project_folder())
             run = dbt.cli([*BUILD], context=context, target_path=paths.dbt_target / "run")
             events = list(run.stream())
-            note_transformation(paths, transformation)
-        counts = {f"{schema}.{name}": rows for schema, name, rows in _tables(paths)}
+            if not context.is_subset:
+                with hold_warehouse(paths, progress=context.log.info) as connection:
+                    end_transform(paths, connection, transformation)
+            counts = {f"{schema}.{name}": rows for schema, name, rows in _tables(paths)}
         for event in events:
             yield _with_row_count(event, counts)
 

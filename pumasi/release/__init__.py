@@ -10,7 +10,7 @@ from pumasi.release.identity import SCHEMA_VERSION, transformation_hash, vocabul
 from pumasi.release.open import latest_release, open_release, verify_release
 from pumasi.release.records import Manifest, Provenance, Seal, TableEntry
 from pumasi.release.release import Release
-from pumasi.release.seal import seal, seal_broken
+from pumasi.release.seal import close_unsealed, seal, seal_broken
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -21,6 +21,7 @@ __all__ = [
     "Seal",
     "TableContent",
     "TableEntry",
+    "close_unsealed",
     "latest_release",
     "open_release",
     "read_candidate",

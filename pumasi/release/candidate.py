@@ -9,14 +9,16 @@ person lies together and packs well.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 
 from pumasi.config.paths import SitePaths
 from pumasi.errors import ReleaseError
-from pumasi.release.files import empty_folder, publish_folder, write_json
+from pumasi.release.files import empty_folder, publish_folder, sha256_of_file, write_json
 
 ACCOUNTING = ("deliveries", "row_fates", "reference_losses", "read_counts")
 VOCABULARY = (
@@ -42,11 +44,16 @@ _FATES = """
 
 @dataclass(frozen=True)
 class Candidate:
-    """A complete candidate: its folder, the run that wrote it, and its tables to be released."""
+    """A complete candidate: its folder, its own id, the run that wrote it, and its tables.
+
+    `tables` gives the SHA-256 of the file of each table to be released: what was checked is what is
+    sealed.
+    """
 
     folder: Path
+    id: str
     run_id: str
-    tables: tuple[str, ...]
+    tables: Mapping[str, str]
 
 
 def write_candidate(
@@ -71,7 +78,8 @@ def write_candidate(
             folder / "reference_losses",
         )
         _copy(connection, _read_counts(connection, paths), folder / "read_counts")
-        write_json(folder / _MARKER, {"run_id": run_id, "tables": sorted(tables)})
+        hashes = {name: sha256_of_file(folder / f"{name}.parquet") for name in tables}
+        write_json(folder / _MARKER, {"id": uuid4().hex, "run_id": run_id, "tables": hashes})
         publish_folder(folder, paths.candidate)
     except (duckdb.Error, OSError) as error:
         raise ReleaseError(
@@ -85,8 +93,8 @@ def read_candidate(paths: SitePaths) -> Candidate:
     """Return the candidate on disk; raise ReleaseError when there is none that is complete."""
     try:
         marker = json.loads((paths.candidate / _MARKER).read_text(encoding="utf-8"))
-        tables = tuple(marker["tables"])
-        return Candidate(paths.candidate, run_id=str(marker["run_id"]), tables=tables)
+        tables = dict(marker["tables"])
+        return Candidate(paths.candidate, str(marker["id"]), str(marker["run_id"]), tables)
     except (OSError, ValueError, KeyError):
         raise ReleaseError(
             f"no complete candidate at {paths.root.name}/{paths.candidate.name}: run the build "

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
+
 from pumasi.config.paths import SitePaths
 from pumasi.errors import GateClosedError, ReleaseError
 from pumasi.quality.gate import Purpose
+from pumasi.release.content import table_content
 from pumasi.release.release import Release, load_release
-from pumasi.release.seal import latest_number, seal_files
+from pumasi.release.seal import LATEST, latest_number, seal_files
 
 
 def latest_release(paths: SitePaths) -> Release | None:
@@ -20,13 +23,20 @@ def latest_release(paths: SitePaths) -> Release | None:
     """
     files = seal_files(paths)
     noted = latest_number(paths)
+    if not files and noted is None:
+        return None
     newest = max(files, default=0)
+    if noted is None:
+        raise ReleaseError(
+            f"site {paths.root.name} is closed: the note of its latest release, releases/{LATEST}, "
+            "is gone, as after a build that broke on a full disk; build again"
+        )
     if noted > newest:
         raise ReleaseError(
             f"seal {noted}, the latest of site {paths.root.name}, is gone and an older release "
             "doesn't take its place: bring its folder back, or build again"
         )
-    return load_release(paths, files[newest]) if files else None
+    return load_release(paths, files[newest])
 
 
 def open_release(site_id: str, purpose: Purpose, at: datetime, home: Path | None = None) -> Release:
@@ -53,7 +63,7 @@ def open_release(site_id: str, purpose: Purpose, at: datetime, home: Path | None
 
 
 def verify_release(paths: SitePaths, release_id: str) -> Release:
-    """Verify every seal, the manifest and every file of a release; return it with its last seal.
+    """Verify every seal, the manifest, every file and its rows; return it with its last seal.
 
     Raises ReleaseError that lists everything found wrong.
     """
@@ -80,11 +90,13 @@ def _loaded(paths: SitePaths, seal_file: Path, problems: list[str]) -> Release |
 
 def _problems_of_files(release: Release) -> list[str]:
     problems = []
-    for name in release.tables:
-        try:
-            release.table(name)
-        except ReleaseError as error:
-            problems.append(str(error))
+    with duckdb.connect() as connection:
+        for name, entry in release.manifest.tables.items():
+            try:
+                if table_content(connection, release.table(name)).hash != entry.content:
+                    problems.append(f"release {release.id}: table '{name}' has other rows")
+            except ReleaseError as error:
+                problems.append(str(error))
     expected = {f"{name}.parquet" for name in release.tables}
     found = {path.name for path in (release.folder / "tables").glob("*")}
     strangers = sorted(found - expected)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pumasi.quality.outcome import Outcome
@@ -72,8 +73,9 @@ class Seal:
     """One build that ended in a release. `number` rises over all releases of a site.
 
     `accounting` holds the candidate's accounting tables as lists of rows: deliveries, fates as
-    counts, lost references, read counts. A broken build says where it broke and the class of the
-    error, never its message, which may quote a row.
+    counts, lost references, read counts. `candidate` is the id of the candidate that was sealed. A
+    broken build has none; it says where it broke and the class of the error, never its message,
+    which may quote a row.
     """
 
     number: int
@@ -84,6 +86,7 @@ class Seal:
     outcomes: tuple[Outcome, ...]
     broken_step: str | None
     error_class: str | None
+    candidate: str | None
     manifest_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,7 +111,22 @@ class Seal:
         )
 
 
-def signature(seal: Mapping[str, Any], key: bytes) -> str:
-    """Return HMAC-SHA-256 over the seal's canonical JSON, as hex."""
-    text = json.dumps(seal, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hmac.new(key, _DOMAIN + text.encode(), hashlib.sha256).hexdigest()
+def signature(record: Mapping[str, Any], key_file: Path) -> str | None:
+    """Return HMAC-SHA-256 over the record's canonical JSON, as hex; None for a site without key."""
+    if not key_file.is_file():
+        return None
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.new(key_file.read_bytes(), _DOMAIN + text.encode(), hashlib.sha256).hexdigest()
+
+
+def signature_problem(record: Mapping[str, Any], found: object, key_file: Path) -> str | None:
+    """Say what is wrong with a record's signature, None if nothing.
+
+    A site with a key takes nothing unsigned.
+    """
+    expected = signature(record, key_file)
+    if expected is None:
+        return None if found is None else "signed, but the site's key is gone: bring back the key"
+    if isinstance(found, str) and hmac.compare_digest(found, expected):
+        return None
+    return "not signed with this site's key, or changed since"

@@ -7,7 +7,6 @@ file is verified against the manifest when it is read.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from pumasi.errors import ReleaseError
 from pumasi.quality.gate import Purpose, reasons_closed
 from pumasi.quality.outcome import Outcome
 from pumasi.release.files import sha256_of_file
-from pumasi.release.records import Manifest, Seal, signature
+from pumasi.release.records import Manifest, Seal, signature_problem
 
 _REMEDY = "Don't use it; move its folder away and build again"
 
@@ -117,13 +116,6 @@ def _parse_seal(signed: dict[str, Any], where: str) -> Seal:
 
 def _verify_signature(signed: dict[str, Any], paths: SitePaths, where: str) -> None:
     """Check the seal with the hospital's key. A hospital with a key takes no unsigned seal."""
-    found = signed.get("hmac")
-    if not paths.key.is_file():
-        if found is not None:
-            raise ReleaseError(f"{where}: signed, but the site's key is gone. Bring back the key")
-        return
-    expected = signature(signed.get("seal", {}), paths.key.read_bytes())
-    if not isinstance(found, str) or not hmac.compare_digest(found, expected):
-        raise ReleaseError(
-            f"{where}: the seal is not signed with this site's key, or was changed. {_REMEDY}"
-        )
+    problem = signature_problem(signed.get("seal", {}), signed.get("hmac"), paths.key)
+    if problem:
+        raise ReleaseError(f"{where}: the seal is {problem}. {_REMEDY}")

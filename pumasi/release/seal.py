@@ -27,10 +27,18 @@ from pumasi.release.candidate import ACCOUNTING, Candidate, read_candidate
 from pumasi.release.content import table_content
 from pumasi.release.files import empty_folder, publish_folder, sha256_of_file, write_json
 from pumasi.release.identity import SCHEMA_VERSION, vocabulary_hash
-from pumasi.release.records import Manifest, Provenance, Seal, TableEntry, signature
+from pumasi.release.records import (
+    Manifest,
+    Provenance,
+    Seal,
+    TableEntry,
+    signature,
+    signature_problem,
+)
 from pumasi.release.release import Release, load_release
 
 LATEST = "latest.json"
+_NOTE_REMEDY = "bring it back, or take it away and build again"
 
 
 def seal(
@@ -45,18 +53,22 @@ def seal(
 
     `transformation` is `transformation_hash` of the dbt project that made it. Content that was
     sealed before gets one more seal and no second folder. Raises ReleaseError when the candidate is
-    another run's than the provenance's (its outcomes would be those of other tables), when two
-    outcomes have one name, or when the release can't be written.
+    another run's than the provenance's (its outcomes would be those of other tables), was sealed
+    before, or changed since it was written; when two outcomes have one name, or when the release
+    can't be written.
     """
     _refuse_twice_named(outcomes)
     with _sealing(paths):
         candidate = _candidate_of(paths, provenance.run_id)
+        finished = _finished(paths, candidate)
+        if finished:
+            return finished
         manifest = _describe(candidate, transformation, vocabulary_hash(paths.vocabulary))
         accounting = _accounting(candidate.folder)
         new = _gather(paths, manifest, candidate.folder)
         # Another run may have put its candidate there meanwhile: then this is a mixture.
         _candidate_of(paths, provenance.run_id)
-        _publish(new, paths.releases / manifest.release_id)
+        _publish(paths, new, paths.releases / manifest.release_id)
         return _set_seal(
             paths,
             manifest,
@@ -64,6 +76,7 @@ def seal(
             provenance=provenance,
             accounting=accounting,
             outcomes=tuple(outcomes),
+            candidate=candidate.id,
         )
 
 
@@ -80,6 +93,7 @@ def seal_broken(
     """Seal a closed release without tables for a build that broke at `step`.
 
     `error_class` is the name of the error's class; its message is not kept, it may quote a row.
+    The candidate is taken away: it is of an earlier build, or of this one that broke.
     """
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -90,7 +104,8 @@ def seal_broken(
     )
     with _sealing(paths):
         new = _gather(paths, manifest, paths.candidate)
-        _publish(new, paths.releases / manifest.release_id)
+        _publish(paths, new, paths.releases / manifest.release_id)
+        shutil.rmtree(paths.candidate, ignore_errors=True)
         return _set_seal(
             paths,
             manifest,
@@ -102,26 +117,43 @@ def seal_broken(
         )
 
 
+def close_unsealed(paths: SitePaths) -> None:
+    """Close the site where no file can be written, as on a full disk: take away the note.
+
+    Without it nothing is opened; the next sealing writes it anew.
+    """
+    (paths.releases / LATEST).unlink(missing_ok=True)
+    shutil.rmtree(paths.candidate, ignore_errors=True)
+
+
 def seal_files(paths: SitePaths) -> dict[int, Path]:
     """Return the files of all seals of the site by number, ascending."""
     found = {int(path.stem): path for path in paths.releases.glob("[!.]*/seals/[0-9]*.json")}
     return dict(sorted(found.items()))
 
 
-def latest_number(paths: SitePaths) -> int:
-    """Return the number of the last seal by the site's own note of it; 0 when there is none.
+def latest_number(paths: SitePaths) -> int | None:
+    """Return the number of the last seal by the site's own note of it; None when there is no note.
 
-    The seal itself may be gone. Raises ReleaseError when the note can't be read.
+    The seal itself may be gone. Raises ReleaseError when the note can't be read, or is not signed
+    with the site's key.
     """
     try:
-        return int(json.loads((paths.releases / LATEST).read_text(encoding="utf-8"))["number"])
+        signed = json.loads((paths.releases / LATEST).read_text(encoding="utf-8"))
+        number = int(signed["latest"]["number"])
     except FileNotFoundError:
-        return 0
+        return None
     except (OSError, ValueError, KeyError, TypeError):
-        raise ReleaseError(
-            f"releases/{LATEST} can't be read: bring it back, or take it away if no release of the "
-            "site was ever removed"
-        ) from None
+        raise ReleaseError(f"releases/{LATEST} can't be read: {_NOTE_REMEDY}") from None
+    problem = signature_problem(signed["latest"], signed.get("hmac"), paths.key)
+    if problem:
+        raise ReleaseError(f"releases/{LATEST} is {problem}. To mend it, {_NOTE_REMEDY}")
+    return number
+
+
+def _write_note(paths: SitePaths, number: int, release_id: str) -> None:
+    latest = {"number": number, "release_id": release_id}
+    write_json(paths.releases / LATEST, {"latest": latest, "hmac": signature(latest, paths.key)})
 
 
 def _candidate_of(paths: SitePaths, run_id: str) -> Candidate:
@@ -132,6 +164,33 @@ def _candidate_of(paths: SitePaths, run_id: str) -> Candidate:
             "run the build again, from its candidate step"
         )
     return candidate
+
+
+def _finished(paths: SitePaths, candidate: Candidate) -> Release | None:
+    """Return the release of a candidate whose sealing was killed before the note; else None.
+
+    Raises ReleaseError when the candidate was sealed and noted: there may have been builds since.
+    """
+    files = seal_files(paths)
+    number = next((n for n, file in files.items() if _candidate_in(file) == candidate.id), None)
+    if number is None:
+        return None
+    if number < max(files) or number == latest_number(paths):
+        raise ReleaseError(
+            f"the candidate of run {candidate.run_id} was sealed before, as seal {number}: run the "
+            "build again, from its candidate step"
+        )
+    release = load_release(paths, files[number])
+    _write_note(paths, number, release.id)
+    return release
+
+
+def _candidate_in(seal_file: Path) -> str | None:
+    try:
+        found = json.loads(seal_file.read_text(encoding="utf-8"))["seal"]["candidate"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if found is None else str(found)
 
 
 @contextmanager
@@ -164,8 +223,8 @@ def _clear_away(paths: SitePaths) -> None:
 def _describe(candidate: Candidate, transformation: str, vocabulary: str) -> Manifest:
     with duckdb.connect() as connection:
         tables = {
-            name: _entry(connection, candidate.folder / f"{name}.parquet")
-            for name in candidate.tables
+            name: _entry(connection, candidate.folder / f"{name}.parquet", sha256)
+            for name, sha256 in candidate.tables.items()
         }
     return Manifest(
         schema_version=SCHEMA_VERSION,
@@ -176,13 +235,19 @@ def _describe(candidate: Candidate, transformation: str, vocabulary: str) -> Man
     )
 
 
-def _entry(connection: duckdb.DuckDBPyConnection, file: Path) -> TableEntry:
+def _entry(connection: duckdb.DuckDBPyConnection, file: Path, sha256: str) -> TableEntry:
+    """Describe the file, which must be the one that was checked."""
     try:
+        if sha256_of_file(file) != sha256:
+            raise ReleaseError(
+                f"the candidate's table '{file.stem}' is not the one that was checked: run the "
+                "build again, from its candidate step"
+            )
         content = table_content(connection, file)
         return TableEntry(
             rows=content.rows,
             bytes=file.stat().st_size,
-            sha256=sha256_of_file(file),
+            sha256=sha256,
             content=content.hash,
         )
     except (duckdb.Error, OSError):
@@ -225,10 +290,14 @@ def _gather(paths: SitePaths, manifest: Manifest, source: Path) -> Path:
     return new
 
 
-def _publish(new: Path, target: Path) -> None:
-    """Make `new` the release's folder, unless the same content was sealed before."""
-    if target.exists():
-        _refuse_damaged(target)
+def _publish(paths: SitePaths, new: Path, target: Path) -> None:
+    """Make `new` the release's folder, unless the same content was sealed before and is whole.
+
+    A folder without a seal was left by a process that was killed before it set one.
+    """
+    seals = sorted((target / "seals").glob("[0-9]*.json"))
+    if seals:
+        _refuse_damaged(paths, seals[-1])
         shutil.rmtree(new)
     else:
         publish_folder(new, target)
@@ -245,16 +314,19 @@ def _take(source: Path, target: Path, name: str) -> None:
         shutil.copyfile(source / name, target / name)
 
 
-def _refuse_damaged(folder: Path) -> None:
-    """Raise ReleaseError unless the files of a release of the same content are still whole."""
-    manifest = Manifest.from_dict(json.loads((folder / "manifest.json").read_text("utf-8")))
-    for name, entry in manifest.tables.items():
-        file = folder / "tables" / f"{name}.parquet"
-        if not file.is_file() or sha256_of_file(file) != entry.sha256:
-            raise ReleaseError(
-                f"the same content was sealed before as release {folder.name}, and its table "
-                f"'{name}' is damaged: move that folder away, then seal again"
-            )
+def _refuse_damaged(paths: SitePaths, seal_file: Path) -> None:
+    """Raise ReleaseError unless manifest and tables are what was sealed before.
+
+    A new seal would make valid what somebody changed since.
+    """
+    try:
+        release = load_release(paths, seal_file)
+        for name in release.tables:
+            release.table(name)
+    except ReleaseError as error:
+        raise ReleaseError(
+            f"the same content was sealed before, and what lies there is damaged: {error}"
+        ) from None
 
 
 def _set_seal(
@@ -265,12 +337,13 @@ def _set_seal(
     provenance: Provenance,
     accounting: dict[str, list[dict[str, Any]]],
     outcomes: tuple[Outcome, ...],
+    candidate: str | None = None,
     error_class: str | None = None,
 ) -> Release:
     if sealed_at.tzinfo is None:
         raise ReleaseError("sealed_at needs a time zone: pass an aware datetime")
     folder = paths.releases / manifest.release_id
-    number = max([latest_number(paths), *seal_files(paths)]) + 1
+    number = max([latest_number(paths) or 0, *seal_files(paths)]) + 1
     record = Seal(
         number=number,
         release_id=manifest.release_id,
@@ -280,13 +353,12 @@ def _set_seal(
         outcomes=outcomes,
         broken_step=manifest.broken_step,
         error_class=error_class,
+        candidate=candidate,
         manifest_sha256=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest(),
     ).to_dict()
-    key = paths.key.read_bytes() if paths.key.is_file() else None
-    signed = {"seal": record, "hmac": signature(record, key) if key is not None else None}
     file = folder / "seals" / f"{number:06d}.json"
-    write_json(file, signed)
-    write_json(paths.releases / LATEST, {"number": number, "release_id": manifest.release_id})
+    write_json(file, {"seal": record, "hmac": signature(record, paths.key)})
+    _write_note(paths, number, manifest.release_id)
     return load_release(paths, file)
 
 

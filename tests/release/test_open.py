@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from datetime import timedelta
@@ -15,12 +16,13 @@ from pumasi.quality import Purpose
 from pumasi.release import (
     Provenance,
     Release,
+    close_unsealed,
     latest_release,
     open_release,
     seal_broken,
     verify_release,
 )
-from tests.release.test_seal import flip_a_byte
+from tests.release.test_seal import change_table_and_manifest, flip_a_byte
 from tests.release.tiny import NOON, TinySite, failed, passed
 
 TRAINING = Purpose("training of gi_bleed_risk")
@@ -150,7 +152,7 @@ def test_a_hospital_with_a_key_sees_a_changed_outcome(site: TinySite) -> None:
     release = site.seal(failed())
     edit_seal(release, lambda signed: signed["seal"]["outcomes"][0].update(status="passed"))
 
-    with pytest.raises(ReleaseError, match="not signed with this site's key, or was changed"):
+    with pytest.raises(ReleaseError, match="not signed with this site's key, or changed since"):
         opened(site)
 
 
@@ -160,7 +162,48 @@ def test_a_hospital_with_a_key_takes_no_unsigned_seal(site: TinySite) -> None:
     give_key(site)
 
     with pytest.raises(ReleaseError, match=f"release {release.id}, seal 000001: the seal is not s"):
+        verify_release(site.paths, release.id)
+    with pytest.raises(ReleaseError, match=r"latest\.json is not signed with this site's key"):
         opened(site)
+
+
+def test_taking_the_latest_release_and_its_note_away_opens_no_older_one(site: TinySite) -> None:
+    give_key(site)
+    site.seal(passed())
+    older = (site.paths.releases / "latest.json").read_bytes()
+    site.build("delete from omop.person where year_of_birth = 1960")
+    shutil.rmtree(site.seal(failed(), run_id="run-2").folder)
+
+    (site.paths.releases / "latest.json").unlink()
+    with pytest.raises(ReleaseError, match=r"latest release, releases/latest\.json, is gone"):
+        opened(site)
+    forged = older.replace(b'"number": 1', b'"number": 0')
+    assert forged != older
+    (site.paths.releases / "latest.json").write_bytes(forged)
+    with pytest.raises(ReleaseError, match="not signed with this site's key, or changed since"):
+        opened(site)
+
+
+def test_a_site_that_is_closed_without_a_seal_opens_with_the_next_one(site: TinySite) -> None:
+    site.seal(passed())
+    close_unsealed(site.paths)
+    with pytest.raises(ReleaseError, match=r"site tiny is closed: .* build again"):
+        opened(site)
+    assert site.seal(run_id="run-2").seal.number == 2
+    assert opened(site).seal.number == 2
+
+
+def test_rows_that_are_not_those_of_the_id_are_found_even_if_everything_else_fits(
+    site: TinySite,
+) -> None:
+    release = site.seal()
+    change_table_and_manifest(release, "person")
+    manifest = (release.folder / "manifest.json").read_bytes()
+    sealed_as = hashlib.sha256(manifest).hexdigest()
+    edit_seal(release, lambda signed: signed["seal"].update(manifest_sha256=sealed_as))
+
+    with pytest.raises(ReleaseError, match=f"release {release.id}: table 'person' has other rows"):
+        verify_release(site.paths, release.id)
 
 
 def test_a_signed_seal_is_not_taken_without_the_key_or_with_another(site: TinySite) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pumasi.config import project_root
 from pumasi.errors import ReleaseError
 from pumasi.release import Provenance, Release, latest_release, seal_broken, verify_release
+from pumasi.release.files import sha256_of_file
 from tests.release.tiny import NOON, TinySite, failed, passed
 
 
@@ -135,11 +136,11 @@ def test_two_outcomes_of_one_name_are_refused(site: TinySite) -> None:
         site.seal(passed(), passed())
 
 
-def test_a_candidate_that_can_t_be_read_is_named(site: TinySite) -> None:
+def test_a_candidate_that_changed_since_it_was_checked_is_not_sealed(site: TinySite) -> None:
     site.write("run-1")
     (site.paths.candidate / "person.parquet").write_bytes(b"PAR1")
 
-    with pytest.raises(ReleaseError, match="candidate's table 'person' can't be read: run the"):
+    with pytest.raises(ReleaseError, match="table 'person' is not the one that was checked: run"):
         site.seal_written(run_id="run-1")
 
 
@@ -154,7 +155,7 @@ def test_a_damaged_release_of_the_same_content_is_named_and_not_sealed_again(
     release = site.seal()
     flip_a_byte(release.folder / "tables" / "person.parquet")
 
-    with pytest.raises(ReleaseError, match=f"as release {release.id}, and its table 'person' is d"):
+    with pytest.raises(ReleaseError, match=f"damaged: release {release.id}: table 'person' is n"):
         site.seal(run_id="run-2")
 
 
@@ -185,7 +186,37 @@ def test_a_release_stays_readable_while_another_process_seals(site: TinySite) ->
     assert (len(some) + len(rest), len(persons)) == (200, 40)
 
 
-def test_two_processes_that_seal_at_once_get_two_numbers(site: TinySite) -> None:
+def test_tables_changed_together_with_their_manifest_are_not_made_valid_by_a_new_seal(
+    site: TinySite,
+) -> None:
+    site.paths.key.parent.mkdir(parents=True)
+    site.paths.key.write_bytes(b"secret")
+    release = site.seal()
+    change_table_and_manifest(release, "person")
+
+    with pytest.raises(ReleaseError, match=r"damaged: .* manifest\.json is not what was sealed"):
+        site.seal(run_id="run-2")
+
+
+def test_a_candidate_is_sealed_once(site: TinySite) -> None:
+    site.seal()
+
+    with pytest.raises(ReleaseError, match="candidate of run run-1 was sealed before, as seal 1"):
+        site.seal_written()
+
+
+def test_after_a_build_that_broke_the_candidate_of_an_earlier_one_is_not_sealed(
+    site: TinySite,
+) -> None:
+    site.write()
+    broken = _broken(site)
+
+    with pytest.raises(ReleaseError, match="no complete candidate at tiny/candidate: run the"):
+        site.seal_written()
+    assert latest_release(site.paths) == broken
+
+
+def test_of_processes_that_seal_at_once_one_does(site: TinySite) -> None:
     site.write("run-2")
     running = [
         subprocess.Popen(
@@ -194,6 +225,19 @@ def test_two_processes_that_seal_at_once_get_two_numbers(site: TinySite) -> None
             stderr=subprocess.DEVNULL,
         )
         for _ in range(3)
+    ]
+
+    assert sorted(process.wait() for process in running) == [0, 1, 1]
+    seals = sorted(path.stem for path in site.paths.releases.glob("*/seals/*.json"))
+    assert seals == ["000001"]
+
+
+def test_processes_that_seal_broken_builds_at_once_get_a_number_each(site: TinySite) -> None:
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", SEAL_BROKEN, str(site.home), step], cwd=project_root()
+        )
+        for step in ("transform", "candidate", "release")
     ]
 
     assert [process.wait() for process in running] == [0, 0, 0]
@@ -207,12 +251,32 @@ from pathlib import Path
 from tests.release.tiny import TinySite
 TinySite.at(Path(sys.argv[1])).seal(run_id="run-2")
 """
+SEAL_BROKEN = """
+import sys
+from pathlib import Path
+from pumasi.release import Provenance, seal_broken
+from tests.release.tiny import NOON, TinySite
+paths = TinySite.at(Path(sys.argv[1])).paths
+seal_broken(paths, sys.argv[2], "Error", Provenance("r"), sealed_at=NOON, transformation="t1")
+"""
 SEAL_WRITTEN = """
 import sys
 from pathlib import Path
 from tests.release.tiny import TinySite
 TinySite.at(Path(sys.argv[1])).seal_written(run_id="run-2")
 """
+
+
+def change_table_and_manifest(release: Release, name: str) -> None:
+    """Put another table in the place of one, and make the manifest fit it."""
+    table, manifest = release.table(name), release.folder / "manifest.json"
+    table.unlink()  # it has a second name in the candidate
+    with duckdb.connect() as connection:
+        connection.execute(f"copy (select 1 as person_id) to '{table}' (format parquet)")
+    entry, values = release.manifest.tables[name], json.loads(manifest.read_text())
+    values["tables"][name] |= {"sha256": sha256_of_file(table), "bytes": table.stat().st_size}
+    assert values["tables"][name]["sha256"] != entry.sha256
+    manifest.write_text(json.dumps(values))
 
 
 def flip_a_byte(path: Path) -> None:
