@@ -1,6 +1,7 @@
 """Which columns a CSV, parquet or DuckDB file has, held against the contract of its table."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,10 +53,15 @@ def csv_header(path: Path, name: str) -> Header:
     return Header(tuple(column.strip() for column in columns), delimiter)
 
 
+def one_path(path: Path) -> str:
+    """The path for a reader of DuckDB, which takes a pattern: here it is one file and no other."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
 def parquet_header(path: Path, name: str) -> Header:
     """Columns of a parquet file."""
     try:
-        top = duckdb.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
+        top = duckdb.execute("describe select * from read_parquet(?)", [one_path(path)]).fetchall()
     except duckdb.Error:
         raise DeliveryError(f"{name} is not a parquet file; export it again") from None
     return Header(tuple(str(row[0]) for row in top))

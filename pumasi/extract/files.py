@@ -148,28 +148,39 @@ def records(path: Path, *, delimiter: str | None) -> Iterator[Place]:
     Used for the few records that go to quarantine, to say where they are; never to read data.
     """
     with opened(path) as stream:
-        record, offset, pending, start_line, start_offset = 0, 0, b"", 1, 0
+        record, offset, start_line, start_offset = 0, 0, 1, 0
+        pending: list[bytes] = []
+        in_quotes = False
         for number, line in enumerate(stream, start=1):
             if not pending:
                 start_line, start_offset = number, offset
-            pending += line
+            pending.append(line)
             offset += len(line)
-            if delimiter and _in_quotes(pending, delimiter.encode()):
+            in_quotes = bool(delimiter) and _in_quotes(line, str(delimiter).encode(), in_quotes)
+            if in_quotes:
                 continue
-            if content := pending.rstrip(b"\r\n"):
+            if content := b"".join(pending).rstrip(b"\r\n"):
                 record += 1
                 yield Place(record, start_line, start_offset, content)
-            pending = b""
-        if content := pending.rstrip(b"\r\n"):
+            pending = []
+        if content := b"".join(pending).rstrip(b"\r\n"):
             yield Place(record + 1, start_line, start_offset, content)
 
 
-def _in_quotes(text: bytes, delimiter: bytes) -> bool:
-    """Whether a field is open at the end: only a quotation mark that begins a field opens one."""
-    if b'"' not in text:
-        return False
+def _in_quotes(line: bytes, delimiter: bytes, before: bool) -> bool:
+    """Whether a field is open at the line's end, given whether one was `before` it.
+
+    Only a quotation mark that begins a field opens one.
+    """
+    if b'"' not in line:
+        return before
+    if before:
+        closing = re.match(rb'(?:[^"]|"")*"(?!")', line)
+        if closing is None:
+            return True
+        line = line[closing.end() :]
     begins = rb"(^|" + re.escape(delimiter) + rb") *"
-    closed = re.sub(begins + rb'"(?:[^"]|"")*"(?!")', rb"\1", text)
+    closed = re.sub(begins + rb'"(?:[^"]|"")*"(?!")', rb"\1", line)
     return re.search(begins + b'"', closed) is not None
 
 

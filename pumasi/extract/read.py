@@ -47,13 +47,17 @@ from pumasi.extract.scan import (
     number_around,
     parquet_relation,
     table_scan,
+    texts_of,
     unused_types,
 )
+from pumasi.extract.swallowed import candidates, firm_columns, holds_a_row
 from pumasi.extract.workplace import MEMORY_LIMIT, Progress, alone, connection, no_row_values
 from pumasi.warehouse import hold_warehouse
 
 # A third of DuckDB's own: a row group is held in memory until it is whole.
 ROW_GROUP_ROWS = 40960
+# Rows of the quarantine, and values to be looked into, that are held at a time.
+FETCHED_ROWS = 1000
 
 
 @dataclass
@@ -211,15 +215,42 @@ class _Reading:
                 "a value has a lone carriage return. Nothing of it was taken in; export it again"
             ) from None
         accounted = 1 + self._rows(part) + len(rejected)
-        if accounted != file.lines:
+        several = accounted != file.lines
+        if several:
             relation = scan(False).relation
             accounted += self._one(f"select {lines_inside_values(header, table)} from {relation}")
         if accounted != file.lines:
             suspect = self._suspect(number, header, scan(False), rejected)
             raise self._lines_do_not_add_up(file, accounted, suspect)
         self._quarantine_rejected(table, number, rejected, header)
+        if several:
+            relation = scan(bool(rejected)).relation
+            self._refuse_swallowed_rows(table, number, file, header, relation)
         if rejected:
             self._copy(table, scan(True), str(number), part)
+
+    def _refuse_swallowed_rows(
+        self, table: Table, number: int, file: SourceFile, header: Header, relation: str
+    ) -> None:
+        """Look into the values of several lines: none may hold what is a row by itself."""
+        texts = texts_of(header, table)
+        if not texts:
+            return
+        firm = firm_columns(table, header)
+        found = self.connection.execute(candidates(relation, header, texts))
+        bad: set[int] = set()
+        while rows := found.fetchmany(FETCHED_ROWS):
+            bad |= {row for row, at, value in rows if holds_a_row(value, at, header, firm)}
+            bad = set(sorted(bad)[:1])
+        for record in bad:
+            places = records(self.files[number], delimiter=header.delimiter)
+            line = next(place.line for place in places if place.record == record)
+            raise DeliveryError(
+                f"{file.label}, line {line}: a value of several lines that begins there holds "
+                "what is a whole row: is a quotation mark opened there and not closed? Nothing "
+                f"of delivery {self.manifest.delivery_id} was taken in: mend the line, or have "
+                "line breaks left out of texts, and export the file again"
+            )
 
     def _suspect(
         self, number: int, header: Header, scan: Scan, rejected: list[tuple[int, str]]

@@ -261,3 +261,32 @@ def test_tables_that_a_delivery_lacks_are_written_empty_with_their_columns(tmp_p
     assert types["codings"] == 'STRUCT("system" VARCHAR, code VARCHAR)[]'
     assert (types["observation_id"], types["effective_date"]) == ("BIGINT", "DATE")
     assert list(types)[:4] == ["delivery_id", "file_no", "line_no", "observation_id"]
+
+
+@pytest.mark.parametrize("name", ["p[1]", "p*", "p?", "[p]1", "*"])
+def test_a_file_name_that_is_a_pattern_is_one_file(tmp_path: Path, name: str) -> None:
+    """Each file is read once, whatever the others are called."""
+    files = {
+        f"{name}.json": bundle(patient("p1")),
+        "p1.json": bundle(patient("p2")),
+        "pa.json": bundle(patient("p3")),
+        f"{name}.ndjson": ndjson(patient("p4")),
+        "p1.ndjson": ndjson(patient("p5"), patient("p6")),
+    }
+    taken = take_in_files(tmp_path / "names", files, "fhir_r4")
+    assert taken.counts("patient") == (6, 6, 0, 0, 0)
+    plain = dict(zip("abcde", files.values(), strict=True))
+    plain = {f"{stem}.{'ndjson' if stem > 'c' else 'json'}": t for stem, t in plain.items()}
+    assert taken.content() == take_in_files(tmp_path / "plain", plain, "fhir_r4").content()
+    folder = f"{name}/observation_period"
+    parts = {"person.csv": PERSONS, f"{folder}/a.csv": PERIODS}
+    taken = take_in_files(tmp_path / "csv", parts)
+    assert taken.counts("observation_period") == (3, 3, 0, 0, 0)
+
+
+def test_a_parquet_file_beside_one_that_its_name_matches(tmp_path: Path) -> None:
+    files = as_table_files(tmp_path, "parquet")
+    parts = {f"person/{n}.parquet": files["person.parquet"] for n in ("p[1]", "p1")}
+    rest = {name: content for name, content in files.items() if name != "person.parquet"}
+    taken = take_in_files(tmp_path, rest | parts)
+    assert taken.counts("person") == (6, 6, 0, 0, 0)
