@@ -71,8 +71,8 @@ def check_columns(table: Table, columns: Sequence[str], name: str) -> tuple[list
     """Columns that no contract names, and optional ones that the file lacks, both by name.
 
     Raises:
-        DeliveryError: a required column is not there; the message names the likeliest rename.
-            Or no column at all is, or one is there twice.
+        DeliveryError: a required or expected column is not there; the message names the likeliest
+            rename. Or no column at all is, or one is there twice.
     """
     present = {column.lower() for column in columns}
     wanted = {source for column in table.columns for source in column.source_names()}
@@ -91,7 +91,7 @@ def check_columns(table: Table, columns: Sequence[str], name: str) -> tuple[list
             "Nothing of this delivery was taken in. Ask the source for a file with its header"
         )
     for column in missing:
-        if column.required:
+        if column.required or column.expected:
             near = get_close_matches(column.source_names()[0], extra, n=1, cutoff=0.5)
             hint = f" (renamed to `{near[0]}`?)" if near else ""
             raise DeliveryError(

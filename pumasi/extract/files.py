@@ -50,16 +50,23 @@ def container_of(path: str) -> str | None:
     return CONTAINERS.get(PurePosixPath(name).suffix)
 
 
+def stem_of(path: str) -> str:
+    """The file's name, lower case, without its ending: `PERSON_1.csv.gz` -> person_1."""
+    name = PurePosixPath(path).name.lower().removesuffix(".gz")
+    return name.removesuffix(PurePosixPath(name).suffix)
+
+
 def table_of(source: Format, path: str) -> str | None:
     """The raw table that a CSV or parquet file holds, by its name or by its folder's.
 
-    `PERSON.csv`, `person_0001.csv.gz` and `person/part-0.parquet` all hold `person`.
+    `PERSON.csv`, `person_0001.csv.gz` and `person/part-0.parquet` all hold `person`; what
+    `person.old.csv` holds, nobody knows.
     """
     parts = PurePosixPath(path).parts
-    stem = parts[-1].lower().split(".", 1)[0]
+    stem = stem_of(path)
     folder = parts[-2].lower() if len(parts) > 1 else ""
     for table in source.tables:
-        if stem == table.name or re.fullmatch(rf"{table.name}[-_.]?\d+", stem):
+        if re.fullmatch(rf"{table.name}([-_.]?\d+)?", stem):
             return table.name
     return next((table.name for table in source.tables if table.name == folder), None)
 

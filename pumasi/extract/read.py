@@ -436,19 +436,29 @@ class _Reading:
         count.rows_ignored += lines
 
     def _require_persons(self, source: Format) -> None:
+        """A full delivery without persons would delete everybody; one with nothing says nothing."""
+        place = f"delivery {self.manifest.delivery_id} ({self.manifest.folder})"
+        if not any(self.counts[table.name].rows_read for table in source.tables):
+            raise DeliveryError(
+                f"{place}: no row could be read{self._first_quarantined()}; nothing of it was "
+                "taken in. Mend that, or ask the source whether its export is whole"
+            )
         for table in source.tables:
-            if table.required and not self.counts[table.name].rows_read:
-                bad = [each for each in self.quarantined if each.table == table.name]
-                why = "".join(
-                    f" (the first: line {each.line_no} of "
-                    f"{self.manifest.files[each.file_no].label}, {each.reason})"
-                    for each in bad[:1]
-                )
+            full = self.manifest.kind == "full"
+            if full and table.required and not self.counts[table.name].rows_read:
                 raise DeliveryError(
-                    f"delivery {self.manifest.delivery_id} ({self.manifest.folder}): no row of "
-                    f"{table.name} could be read{why}; an empty extract is refused, because in a "
-                    "full delivery it would delete everybody"
+                    f"{place}: no row of {table.name} could be read"
+                    f"{self._first_quarantined(table.name)}; an empty extract is refused, because "
+                    "in a full delivery it would delete everybody. Ask the source for it"
                 )
+
+    def _first_quarantined(self, table: str = "") -> str:
+        bad = [each for each in self.quarantined if each.table == table or not table]
+        return "".join(
+            f" (the first: line {each.line_no} of "
+            f"{self.manifest.files[each.file_no].label}, {each.reason})"
+            for each in bad[:1]
+        )
 
     def _check_collisions(self, table: Table, scan: Scan) -> None:
         """Two identifiers with one hash: 63 bits make it improbable, so it is checked."""
