@@ -156,6 +156,7 @@ class _Reading:
     quarantined: list[Quarantined] = field(default_factory=list)
     counts: dict[str, TableCount] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
+    entries_seen: int = 0
 
     def run(self) -> ReadReport:
         source = FORMATS[self.manifest.format]
@@ -294,6 +295,7 @@ class _Reading:
         lines = bundle_lines([self.files[n] for n in numbers])
         scan = json_scan(lines, table, main=main, place="file_at, line_no")
         self._copy(table, scan, f"{numbers}[file_at]", part)
+        self.entries_seen += self._rows(part)
         return part
 
     def _copy_once(
@@ -417,18 +419,34 @@ class _Reading:
         for number, seen in self.seen.items():
             file = self.manifest.files[number]
             if seen != file.lines:
-                query = unused_types(ndjson_lines(self.files[number]), used)
-                unused = self.connection.execute(query).fetchall()
-                if seen + sum(lines for _, lines in unused) != file.lines:
-                    raise self._lines_do_not_add_up(file, seen)
-                for name, lines in unused:
-                    self._ignore(name, lines)
+                unused = self._ignore_unused(ndjson_lines(self.files[number]), used, file.label)
+                if seen + unused != file.lines:
+                    raise self._lines_do_not_add_up(file, seen + unused)
         pairs = zip(self.files, self.manifest.files, strict=True)
         bundles = [path for path, file in pairs if file.container == "bundle"]
         if bundles:
-            query = unused_types(bundle_lines(bundles), used)
-            for name, lines in self.connection.execute(query).fetchall():
-                self._ignore(name, lines)
+            inside = bundle_lines(bundles)
+            seen = self.entries_seen + self._ignore_unused(inside, used, "a bundle")
+            entries = self._one(f"select count(*) from {inside}")
+            if seen != entries:
+                raise DeliveryError(
+                    f"the bundles of delivery {self.manifest.delivery_id} have {entries:,} "
+                    f"entries, but {seen:,} are accounted for; nothing of it was taken in. Ask "
+                    "the source for one resource per line (NDJSON)"
+                )
+
+    def _ignore_unused(self, lines: str, used: set[str], label: str) -> int:
+        """Count the resources of types that no table takes; how many there are."""
+        unused = self.connection.execute(unused_types(lines, used)).fetchall()
+        for name, count in unused:
+            if name == "Bundle":
+                raise DeliveryError(
+                    f"{label} holds {count:,} Bundles in one another or as lines, whose resources "
+                    f"are not reached; nothing of delivery {self.manifest.delivery_id} was taken "
+                    "in. Ask the source for one resource per line, or one Bundle per .json file"
+                )
+            self._ignore(name, count)
+        return sum(count for _, count in unused)
 
     def _ignore(self, name: str, lines: int) -> None:
         count = self.counts.setdefault(name, TableCount())

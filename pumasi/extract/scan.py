@@ -121,9 +121,14 @@ def bundle_lines(paths: Sequence[Path]) -> str:
         select file_at, unnest(entries) as line, generate_subscripts(entries, 1) as line_no
         from (select file_at, case
             when not json_valid(content) then ['']
-            when json_extract_string(content, '$.resourceType') = 'Bundle'
-            then json_extract(content, '$.entry[*].resource')::varchar[]
-            else [content] end as entries
+            when json_extract_string(content, '$.resourceType') is distinct from 'Bundle'
+            then [content]
+            when coalesce(json_type(content, '$.entry'), 'ARRAY') not in ('ARRAY', 'NULL')
+            then ['']
+            -- An entry without a resource is one that can't be read, not none.
+            else list_transform(json_extract(content, '$.entry[*]'),
+                lambda e: coalesce(json_extract(e, '$.resource')::varchar, '{{}}'))
+            end as entries
             from (select list_position({names}, filename) as file_at,
                 ltrim(coalesce(try(decode(content)), ''), chr(65279)) as content
                 from read_blob({files}))))"""
