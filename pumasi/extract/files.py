@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -191,18 +191,19 @@ def _in_quotes(line: bytes, delimiter: bytes, before: bool) -> bool:
     return re.search(begins + b'"', closed) is not None
 
 
-def places_at(path: Path, offsets: Sequence[int], *, delimiter: str | None) -> list[Place]:
+def places_at(path: Path, offsets: Iterable[int], *, delimiter: str | None) -> Iterator[Place]:
     """The record at each of the byte offsets, which ascend.
 
     DuckDB begins a record with the blank lines before it: the first that ends after is meant.
     """
-    found: list[Place] = []
+    waiting = iter(offsets)
+    offset = next(waiting, None)
     for place in records(path, delimiter=delimiter):
-        while len(found) < len(offsets) and offsets[len(found)] < place.offset + len(place.content):
-            found.append(place)
-        if len(found) == len(offsets):
+        while offset is not None and offset < place.offset + len(place.content):
+            yield place
+            offset = next(waiting, None)
+        if offset is None:
             break
-    return found
 
 
 def line_at(path: Path, offset: int) -> int:

@@ -172,11 +172,11 @@ def number_around(
 
     Args:
         connection: where the scan will run.
-        rejected: numbers of the refused records, from 1 with the header, ascending.
+        rejected: numbers (int64) of the refused records, from 1 with the header, ascending.
         header: whether the first record is one.
     """
     first = 2 if header else 1
-    starts = np.array([each - index for index, each in enumerate(rejected)], np.int64) - (first - 1)
+    starts = np.asarray(rejected, np.int64) - np.arange(len(rejected)) - (first - 1)
 
     def before(n: pa.ChunkedArray) -> pa.Array:
         return pa.array(np.searchsorted(starts, n.to_numpy(), side="right").astype(np.int64))
