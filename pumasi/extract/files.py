@@ -214,3 +214,15 @@ def line_at(path: Path, offset: int) -> int:
             line += chunk.count(b"\n")
             left -= len(chunk)
     return line
+
+
+def lone_return(path: Path) -> int | None:
+    """The first line (from 1) with a carriage return that is not at its end, None if there is none.
+
+    Used to say what is wrong with a file; never to read data.
+    """
+    with opened(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if b"\r" in line.rstrip(b"\r\n"):
+                return number
+    return None

@@ -15,7 +15,14 @@ import duckdb
 
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError
-from pumasi.extract.columns import Header, check_columns, csv_header, parquet_header
+from pumasi.extract.columns import (
+    ZONED,
+    Header,
+    check_columns,
+    check_zones,
+    csv_header,
+    parquet_header,
+)
 from pumasi.extract.contract import Format
 from pumasi.extract.discover import DELIVERY_FILE, DeliveryFolder
 from pumasi.extract.files import FileFacts, container_of, examine, hash_of, stem_of, table_of
@@ -27,6 +34,37 @@ from pumasi.extract.workplace import Progress, alone, no_row_values
 # Of difflib, from 0 to 1: `persons` and `condition_ocurrence` have 0.92 and more, the likest two
 # tables of a format (device_exposure and drug_exposure) 0.71.
 SPELT_ALIKE = 0.85
+
+# A resource type, and numbers of the part or the run: Patient, Patient.000, Patient-part-2.
+RESOURCE_NAME = re.compile(r"([a-z_]+?)(?:[-_.]*(?:part)?[-_.]*\d+)*")
+# Types of FHIR that servers export and we do not use, so that their files keep their names.
+UNUSED_TYPES = frozenset(
+    [
+        "allergyintolerance",
+        "careplan",
+        "careteam",
+        "claim",
+        "coverage",
+        "device",
+        "diagnosticreport",
+        "documentreference",
+        "explanationofbenefit",
+        "goal",
+        "group",
+        "imagingstudy",
+        "location",
+        "medication",
+        "medicationdispense",
+        "medicationstatement",
+        "organization",
+        "practitioner",
+        "practitionerrole",
+        "provenance",
+        "servicerequest",
+        "specimen",
+        "supplydelivery",
+    ]
+)
 
 
 def pull(
@@ -112,11 +150,14 @@ def _read_before(
 
 def _examined(source: Format, path: str, local: Path, progress: Progress) -> SourceFile:
     container = container_of(path) or ""
-    # Bundles are often called by the patient's name: such a name is shown nowhere.
-    label = path if container != "bundle" else f"bundle-{hash_of(local)[:12]}.json"
+    label = _label(source, path, container, local)
     facts = examine(local, label, text=container in ("csv", "ndjson", "bundle"))
     progress(f"{label}: {facts.bytes:,} bytes")
     tables, extra, missing = _tables(source, container, label, local, facts)
+    if container == "ndjson" and not facts.lines:
+        # Empty, but called as a resource type: the source says that there are none.
+        name = stem_of(path).partition(".")[0]
+        tables = [table.name for table in source.tables if table.resource.lower() == name]
     return SourceFile(
         path=label,
         label=label,
@@ -131,6 +172,24 @@ def _examined(source: Format, path: str, local: Path, progress: Progress) -> Sou
     )
 
 
+def _label(source: Format, path: str, container: str, local: Path) -> str:
+    """What the file is called everywhere: its path, or a hash where that may be a patient's name.
+
+    Bundles and files of lines are often called by the patient; one that is called by its type, and
+    lies in no folder, says nothing more.
+    """
+    if container not in ("ndjson", "bundle"):
+        return path
+    stem = stem_of(path)
+    named = RESOURCE_NAME.fullmatch(stem)
+    if container == "ndjson" and named and path.count("/") == 0:
+        names = {name for table in source.tables for name in (table.name, table.resource.lower())}
+        if named[1] in names | UNUSED_TYPES:
+            return path
+    ending = "json" if container == "bundle" else "ndjson"
+    return f"{'bundle' if container == 'bundle' else 'lines'}-{hash_of(local)[:12]}.{ending}"
+
+
 def _tables(
     source: Format, container: str, label: str, local: Path, facts: FileFacts
 ) -> tuple[list[str], list[str], list[str]]:
@@ -138,10 +197,6 @@ def _tables(
     if container in ("ndjson", "bundle"):
         types = facts.resource_types
         found = [table.name for table in source.tables if table.resource in types]
-        if container == "ndjson" and not facts.lines:
-            # Empty, but called as a resource type: the source says that there are none.
-            stem = stem_of(local.name).partition(".")[0]
-            found = [table.name for table in source.tables if table.resource.lower() == stem]
         return found, [], []
     if container == "duckdb":
         return _database_tables(source, local, label)
@@ -149,6 +204,7 @@ def _tables(
     if name is None:
         return [], [], []
     header = csv_header(local, label) if container == "csv" else parquet_header(local, label)
+    check_zones(source.table(name), header, label)
     extra, missing = check_columns(source.table(name), header.columns, label)
     return [name], extra, missing
 
@@ -165,13 +221,13 @@ def database_table(
         DeliveryError: several schemas have such a table.
     """
     rows = connection.execute(
-        "select column_name, schema_name, table_name from duckdb_columns() "
+        "select column_name, schema_name, table_name, data_type from duckdb_columns() "
         "where database_name = 'source' and lower(table_name) = ? order by column_index",
         [table],
     ).fetchall()
     if not rows:
         return None
-    if len({row[1:] for row in rows}) > 1:
+    if len({row[1:3] for row in rows}) > 1:
         raise DeliveryError(
             f"{name} has {table} in several schemas; nothing of this delivery was taken in. "
             "Export the one that is meant"
@@ -181,7 +237,8 @@ def database_table(
         found = connection.execute(f"select * from {relation} limit 2").fetchall()
         if len(found) == 1 and str(found[0][0]).lower().endswith(("_id", "_code", "name")):
             return None
-    return relation, Header(tuple(str(row[0]) for row in rows))
+    zoned = tuple(str(row[0]).lower() for row in rows if row[3] == ZONED)
+    return relation, Header(tuple(str(row[0]) for row in rows), zoned=zoned)
 
 
 def _database_tables(
@@ -197,6 +254,7 @@ def _database_tables(
             if there is None:
                 continue
             found.append(table.name)
+            check_zones(table, there[1], f"{name}:{table.name}")
             more, less = check_columns(table, there[1].columns, f"{name}:{table.name}")
             extra += [f"{table.name}.{column}" for column in more]
             missing += [f"{table.name}.{column}" for column in less]

@@ -36,6 +36,8 @@ HEADER = [
     "condition_start_date",
     "stop_reason",
     "condition_source_value",
+    "condition_end_date",
+    "visit_occurrence_id",
 ]
 ROWS = st.lists(
     st.tuples(
@@ -45,6 +47,8 @@ ROWS = st.lists(
         DATES,
         NASTY.map(lambda text: text.replace("\r", "")),
         st.sampled_from(["195967001", "J45", "two words", ""]),
+        st.just(""),
+        st.just(""),
     ),
     min_size=1,
     max_size=12,
