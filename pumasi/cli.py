@@ -148,22 +148,41 @@ def pull(site: Site = None) -> None:
     config = get_site(site)
     paths = SitePaths.of(config.id)
     deliveries = extract.discover(config)
+    refused = 0
     for delivery in deliveries:
-        manifest = extract.pull(config, delivery, paths)
-        _print_report(extract.read(config, manifest, delivery, paths))
+        try:
+            manifest = extract.pull(config, delivery, paths)
+            _print_report(manifest, extract.read(config, manifest, delivery, paths))
+        except PumasiError as error:
+            # The others are read all the same; the return code tells of this one.
+            refused += 1
+            typer.echo(f"Error: {error}", err=True)
+    if refused == len(deliveries):
+        raise typer.Exit(1)
     concepts = extract.read_vocabulary(config, deliveries, paths)["concept"]
     typer.echo(f"vocabulary: {concepts:,} concepts")
+    if refused:
+        typer.echo(f"{refused} of {len(deliveries)} deliveries were refused", err=True)
+        raise typer.Exit(1)
 
 
-def _print_report(report: extract.ReadReport) -> None:
+def _print_report(manifest: extract.Manifest, report: extract.ReadReport) -> None:
+    typer.echo(
+        f"delivery {manifest.delivery_id} ({manifest.folder}): {manifest.kind}, as of "
+        f"{manifest.as_of}, extracted through {manifest.extracted_through}"
+    )
+    for finding in manifest.findings:
+        typer.echo(f"  {finding}")
     if report.already:
-        typer.echo(f"delivery {report.delivery_id}: read before, nothing to do")
+        typer.echo("  read before, nothing to do")
         return
     table = Table("table", "rows in", "read", "quarantined", "values nulled")
     for name, count in report.tables.items():
+        if count.rows_ignored:
+            typer.echo(f"  {name}: {count.rows_ignored:,} rows of a kind that we do not use")
+            continue
         numbers = (count.rows_in, count.rows_read, count.rows_quarantined, count.values_nulled)
         table.add_row(name, *(f"{number:,}" for number in numbers))
-    typer.echo(f"delivery {report.delivery_id}")
     Console().print(table)
 
 

@@ -1,6 +1,7 @@
 """Which columns a CSV, parquet or DuckDB file has, held against the contract of its table."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +15,18 @@ from pumasi.extract.contract import Table
 from pumasi.extract.files import opened
 
 LONGEST_HEADER = 1 << 20
+QUOTED_FIRST = re.compile(rb'"[^"\t]*"\t')
+ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
 @dataclass(frozen=True)
 class Header:
-    """Columns of a file as they are written there, and the delimiter of a CSV."""
+    """Columns of a file as they are written there; of a CSV, delimiter and quotation marks."""
 
     columns: tuple[str, ...]
     delimiter: str = ","
-
-    @property
-    def quoted(self) -> bool:
-        """Whether values may be in quotation marks: Athena's tab-separated files have none."""
-        return self.delimiter != "\t"
+    quoted: bool = True  # whether values may be in quotation marks
+    zoned: tuple[str, ...] = ()  # columns whose values are instants, not local times
 
 
 def csv_header(path: Path, name: str) -> Header:
@@ -37,6 +37,7 @@ def csv_header(path: Path, name: str) -> Header:
     """
     with opened(path) as stream:
         first = stream.readline(LONGEST_HEADER)
+        second = stream.readline(LONGEST_HEADER)
     try:
         line = first.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
@@ -49,24 +50,51 @@ def csv_header(path: Path, name: str) -> Header:
         )
     delimiter = max(",\t;|", key=line.count)
     columns = next(csv.reader([line], delimiter=delimiter))
-    return Header(tuple(column.strip() for column in columns), delimiter)
+    # Athena's tab-separated files have quotation marks in names, which mean nothing; others put
+    # values into them, and then the header or the first value, an identifier, is in them too.
+    quoted = delimiter != "\t" or '"' in line or QUOTED_FIRST.match(second) is not None
+    return Header(tuple(column.strip() for column in columns), delimiter, quoted)
+
+
+def one_path(path: Path) -> str:
+    """The path for a reader of DuckDB, which takes a pattern: here it is one file and no other."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def parquet_header(path: Path, name: str) -> Header:
     """Columns of a parquet file."""
     try:
-        top = duckdb.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
+        top = duckdb.execute("describe select * from read_parquet(?)", [one_path(path)]).fetchall()
     except duckdb.Error:
         raise DeliveryError(f"{name} is not a parquet file; export it again") from None
-    return Header(tuple(str(row[0]) for row in top))
+    return Header(
+        tuple(str(row[0]) for row in top),
+        zoned=tuple(str(row[0]).lower() for row in top if row[1] == ZONED),
+    )
+
+
+def check_zones(table: Table, header: Header, name: str) -> None:
+    """Whether every time that enters is local: the day of an instant depends on who asks.
+
+    Raises:
+        DeliveryError: a column of the contract holds instants.
+    """
+    wanted = {source for column in table.columns for source in column.source_names()}
+    zoned = sorted(wanted & set(header.zoned))
+    if zoned:
+        raise DeliveryError(
+            f"{name}: column `{zoned[0]}` of table {table.name} is a time with time zone: which "
+            "day it is depends on the zone, and the hospital's is not in the file. Nothing of this "
+            "delivery was taken in. Export it as local time without a zone (timestamp) or as date"
+        )
 
 
 def check_columns(table: Table, columns: Sequence[str], name: str) -> tuple[list[str], list[str]]:
     """Columns that no contract names, and optional ones that the file lacks, both by name.
 
     Raises:
-        DeliveryError: a required column is not there; the message names the likeliest rename.
-            Or no column at all is, or one is there twice.
+        DeliveryError: a required or expected column is not there; the message names the likeliest
+            rename. Or no column at all is, or one is there twice.
     """
     present = {column.lower() for column in columns}
     wanted = {source for column in table.columns for source in column.source_names()}
@@ -85,7 +113,7 @@ def check_columns(table: Table, columns: Sequence[str], name: str) -> tuple[list
             "Nothing of this delivery was taken in. Ask the source for a file with its header"
         )
     for column in missing:
-        if column.required:
+        if column.required or column.expected:
             near = get_close_matches(column.source_names()[0], extra, n=1, cutoff=0.5)
             hint = f" (renamed to `{near[0]}`?)" if near else ""
             raise DeliveryError(

@@ -47,7 +47,8 @@ class Column:
 
     `sources` are the names it may have at the source (CSV, parquet; compared without case) or the
     SQL expressions over the parsed resource (FHIR); the first that exists is taken. `required`: a
-    file without it is refused, a row without it is quarantined. `values` are the strings that every
+    file without it is refused, a row without it is quarantined. `expected`: a file without it is
+    refused, because it carries data, but a row may lack it. `values` are the strings that every
     site admits; `sql_type` is for structures.
     """
 
@@ -55,6 +56,7 @@ class Column:
     kind: Kind
     sources: tuple[str, ...] = ()
     required: bool = False
+    expected: bool = False
     domain: str = ""
     values: tuple[str, ...] = ()
     sql_type: str = ""

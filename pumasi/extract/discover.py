@@ -1,12 +1,14 @@
 """The folder connector: which deliveries lie in a hospital's source folder.
 
-A source folder either holds the files of one delivery, or holds one folder for each delivery. Any
+A source folder either holds the files of one delivery, or holds one folder for each delivery; what
+has a `delivery.toml` is always one. Any
 fsspec address works; what is not on this machine is copied to a landing folder while it is read and
 removed afterwards, because it holds identifiers.
 """
 
 import gzip
 import hashlib
+import os
 import shutil
 import tomllib
 import zipfile
@@ -15,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,11 +26,16 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pumasi.config import SiteConfig
 from pumasi.errors import DeliveryError
-from pumasi.extract.files import container_of, table_of
+from pumasi.extract.files import RESOURCE_TYPE, container_of, table_of
 from pumasi.extract.formats import FORMATS
 
 DELIVERY_FILE = "delivery.toml"
 LITTER = ("__MACOSX",)
+ROOT = PurePosixPath(".")
+# Bytes of a .json at the source in which the type of its resource is looked for.
+LOOKED_AT = 1 << 16
+UNREAD_ARCHIVES = frozenset({".tar", ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar", ".z"})
+DEEPEST_ZIP = 3
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,9 @@ class DeliveryFolder:
         two keys may turn out to be one delivery.
         """
         filesystem, path = fsspec.core.url_to_fs(self.url)
-        found = filesystem.find(path, detail=True)
-        said = sorted(
-            f"{name.removeprefix(path)} {info.get('size')} {info.get('mtime', info.get('etag'))}"
-            for name, info in found.items()
-        )
+        said = [
+            f"/{name} {_stamp(filesystem, path + '/' + name)}" for name in listing(filesystem, path)
+        ]
         return f"{self.name}-{hashlib.sha256(chr(10).join(said).encode()).hexdigest()[:8]}"
 
     @contextmanager
@@ -73,7 +79,7 @@ class DeliveryFolder:
                 folder = landing / "remote"
                 folder.mkdir(parents=True)
                 filesystem.get(path.rstrip("/") + "/", f"{folder}/", recursive=True)
-            yield _unpacked(folder, landing)
+            yield _unpacked(folder, landing / "unpacked", self.name)
         finally:
             shutil.rmtree(landing, ignore_errors=True)
 
@@ -81,79 +87,171 @@ class DeliveryFolder:
 def discover(config: SiteConfig) -> list[DeliveryFolder]:
     """Deliveries in the site's source folder, by name.
 
+    A folder with `delivery.toml` is a delivery, however deep it lies. So is any other folder in the
+    source folder that holds data, unless data lie beside it or a folder is called as a table.
+
     Raises:
-        DeliveryError: the folder does not exist or holds no file of the site's format.
+        DeliveryError: the folder does not exist or holds no file of the site's format, or a file
+            lies where it belongs to no delivery.
     """
-    url = config.source.url
-    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem, path = fsspec.core.url_to_fs(config.source.url)
     if not filesystem.isdir(path):
         raise DeliveryError(
             f"site {config.id}: the source folder {config.source.url} does not exist; "
             f"mend `source.url` in network/{config.id}.toml"
         )
-    entries = sorted(filesystem.ls(path, detail=True), key=lambda entry: str(entry["name"]))
-    files = [entry for entry in entries if entry["type"] != "directory"]
-    if any(_is_data(config.format, str(entry["name"])) for entry in files):
-        return [_delivery(filesystem, url, path)]
-    folders = [str(entry["name"]) for entry in entries if entry["type"] == "directory"]
-    if any(table_of(FORMATS[config.format], f"{PurePosixPath(f).name}/x.csv") for f in folders):
-        return [_delivery(filesystem, url, path)]
-    found = [
-        _delivery(filesystem, filesystem.unstrip_protocol(folder), folder)
-        for folder in folders
-        if not _is_litter(folder)
-    ]
-    if not found:
+    listed = [PurePosixPath(each) for each in listing(filesystem, path)]
+    stated = {each.parent for each in listed if each.name == DELIVERY_FILE}
+    inside = [each for each in listed if len(each.parts) > 1 and _may_be_data(config, each)]
+    # A look into a file costs; `any` stops at the first that is data.
+    beside = (each for each in listed if len(each.parts) == 1)
+    here = (each for each in beside if _is_data(config, filesystem, path, each))
+    if stated - {ROOT}:
+        _check_no_strays(config, [*here, *inside], stated)
+    elif ROOT in stated or any(here) or _has_parts(config, inside):
+        return [_delivery(filesystem, path, ROOT)]
+    folders = {_delivery_of(each, stated) for each in inside} | stated
+    if not folders:
         raise DeliveryError(
             f"site {config.id}: no file of format {config.format} in {config.source.url} "
-            f"({len(files)} other files); is `format` right in network/{config.id}.toml?"
+            f"({len(listed)} other files); is `format` right in network/{config.id}.toml?"
         )
-    return found
+    return [_delivery(filesystem, path, folder) for folder in sorted(folders)]
 
 
-def _unpacked(folder: Path, landing: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if not path.is_file() or any(_is_litter(part) for part in inside.parts):
+def _delivery_of(file: PurePosixPath, stated: set[PurePosixPath]) -> PurePosixPath:
+    """The folder whose delivery a file belongs to: one that states something, or the outermost."""
+    around = [parent for parent in file.parents if parent in stated]
+    return around[0] if around else file.parents[-2]
+
+
+def _check_no_strays(
+    config: SiteConfig, data: list[PurePosixPath], stated: set[PurePosixPath]
+) -> None:
+    """Whether each file lies in one delivery and no delivery in another."""
+    outer = {parent for folder in stated for parent in folder.parents}
+    if outer & stated:
+        raise DeliveryError(
+            f"site {config.id}: {_shown(config, min(outer & stated))} has a {DELIVERY_FILE}, and "
+            f"so has a folder in it; which is the delivery? Remove the {DELIVERY_FILE} that is "
+            "not meant"
+        )
+    strays = [
+        file
+        for file in data
+        if not stated & set(file.parents) and (len(file.parts) == 1 or file.parents[-2] in outer)
+    ]
+    if strays:
+        raise DeliveryError(
+            f"site {config.id}: {len(strays)} files of format {config.format} lie in "
+            f"{_shown(config, strays[0].parent)}, beside folders with a {DELIVERY_FILE}: they "
+            "belong to no delivery. Move them into one, or out of the source folder"
+        )
+
+
+def _shown(config: SiteConfig, folder: PurePosixPath) -> str:
+    return f"the folder {folder}" if folder.parts else f"the source folder {config.source.url}"
+
+
+def _has_parts(config: SiteConfig, data: list[PurePosixPath]) -> bool:
+    """Whether a folder in the source folder is called as a table."""
+    source = FORMATS[config.format]
+    return any(table_of(source, f"{name}/x.csv") for name in {each.parts[0] for each in data})
+
+
+def listing(filesystem: fsspec.AbstractFileSystem, path: str) -> list[str]:
+    """Files below `path` by their path within it, litter aside; links to folders are followed."""
+    if isinstance(filesystem, LocalFileSystem):
+        found = _walked(Path(path))
+    else:
+        root = path.rstrip("/") + "/"
+        found = [str(each).removeprefix(root) for each in filesystem.find(path)]
+    return sorted(each for each in found if not any(map(_is_litter, PurePosixPath(each).parts)))
+
+
+def _walked(root: Path) -> list[str]:
+    found = []
+    for folder, inside, names in os.walk(root, followlinks=True):
+        here = Path(folder)
+        if here != root and any(here.samefile(above) for above in _between(root, here)):
+            inside.clear()  # a link to a folder around it
             continue
-        if path.suffix.lower() == ".zip":
-            found |= _members(path, inside, landing)
-        elif container_of(path.name) == "bundle" and path.suffix.lower() == ".gz":
-            # DuckDB decompresses lines, but not a whole document.
-            plain = inside.with_suffix("")
-            found[str(plain)] = _decompressed(path, landing / "gzip" / plain)
-        else:
-            found[str(inside)] = path
+        files = (here / name for name in names)
+        found += [str(file.relative_to(root)) for file in files if file.is_file()]
     return found
 
 
-def _decompressed(path: Path, target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _between(root: Path, folder: Path) -> list[Path]:
+    return [above for above in folder.parents if above == root or root in above.parents]
+
+
+def _unpacked(folder: Path, landing: Path, name: str) -> dict[str, Path]:
+    """Files by their path in the delivery, those in archives too; what is unpacked lies in
+    `landing` under a number, so that no two meet and no name matters."""
+    found: dict[str, Path] = {}
+    landing.mkdir(parents=True, exist_ok=True)
+    targets = (landing / str(number) for number in count())
+    for inside in listing(LocalFileSystem(), str(folder)):
+        for member, path in _contents(inside, folder / inside, targets, name, DEEPEST_ZIP):
+            if member in found:
+                raise _refused(name, "holds a zip with two files of one name")
+            found[member] = path
+    return found
+
+
+def _contents(
+    inside: str, path: Path, targets: Iterator[Path], name: str, deepest: int
+) -> Iterator[tuple[str, Path]]:
+    """The file itself or, of an archive, what is in it; of a zip in a zip too."""
+    kind = container_of(inside)
+    ending = PurePosixPath(inside.lower().removesuffix(".gz")).suffix
+    if ending in UNREAD_ARCHIVES:
+        raise _refused(name, f"has a file of kind {ending}, which is not opened: gzip and zip are")
+    if inside.lower().endswith(".gz") and kind not in (None, "csv", "ndjson"):
+        # DuckDB decompresses lines, but not a whole document.
+        path = _decompressed(path, next(targets).with_suffix(ending), kind, inside)
+    if kind != "zip":
+        yield inside, path
+        return
+    if not deepest:
+        raise _refused(name, f"has more than {DEEPEST_ZIP} zips in one another")
+    for member, content in _members(path, inside, targets):
+        yield from _contents(f"{inside}/{member}", content, targets, name, deepest - 1)
+
+
+def _refused(name: str, why: str) -> DeliveryError:
+    return DeliveryError(
+        f"delivery {name} {why}; nothing of it was taken in. Unpack it, or ask the source for "
+        "plain files"
+    )
+
+
+def _decompressed(path: Path, target: Path, kind: str | None, inside: str) -> Path:
     try:
         with gzip.open(path, "rb") as packed, target.open("wb") as plain:
             shutil.copyfileobj(packed, plain)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         # Bundles are often called by the patient's name: it is not shown.
+        shown = f"a bundle of {path.stat().st_size} bytes" if kind == "bundle" else inside
         raise DeliveryError(
-            f"a bundle of {path.stat().st_size} bytes is a broken or truncated gzip; ask the "
+            f"{shown} is a broken or truncated gzip; ask the "
             "source for the files again; nothing of this delivery was taken in"
         ) from None
     return target
 
 
-def _members(archive: Path, inside: Path, landing: Path) -> dict[str, Path]:
+def _members(archive: Path, inside: str, targets: Iterator[Path]) -> Iterator[tuple[str, Path]]:
     try:
         with zipfile.ZipFile(archive) as opened:
-            names = [
-                name
-                for name in opened.namelist()
-                if not name.endswith("/")
-                and not any(_is_litter(part) for part in PurePosixPath(name).parts)
-            ]
-            target = landing / "zip" / inside
-            # `extract` keeps members below the target whatever their names say.
-            return {f"{inside}/{name}": Path(opened.extract(name, target)) for name in names}
+            for member in opened.infolist():
+                parts = PurePosixPath(member.filename).parts
+                if member.is_dir() or any(map(_is_litter, parts)):
+                    continue
+                # The ending tells DuckDB whether to decompress.
+                target = next(targets).with_suffix(PurePosixPath(member.filename).suffix)
+                with opened.open(member) as packed, target.open("wb") as plain:
+                    shutil.copyfileobj(packed, plain)
+                yield member.filename, target
     except (RuntimeError, NotImplementedError):
         raise DeliveryError(
             f"{inside} is a zip that is encrypted, or packed in a way that Python can't unpack; "
@@ -166,27 +264,49 @@ def _members(archive: Path, inside: Path, landing: Path) -> dict[str, Path]:
         ) from None
 
 
+def _stamp(filesystem: fsspec.AbstractFileSystem, path: str) -> str:
+    """Size and time of a file; of a link, those of the file that it leads to."""
+    if isinstance(filesystem, LocalFileSystem):
+        stat = os.stat(path)
+        return f"{stat.st_size} {stat.st_mtime}"
+    info = filesystem.info(path)
+    return f"{info.get('size')} {info.get('mtime', info.get('etag'))}"
+
+
 def _is_litter(path: str) -> bool:
     name = PurePosixPath(path).name
     return name.startswith(".") or name in LITTER
 
 
-def _is_data(format_name: str, path: str) -> bool:
-    """Whether the file could be data of the format: by container, and by name where names count."""
-    if _is_litter(path):
+def _is_data(
+    config: SiteConfig, filesystem: fsspec.AbstractFileSystem, path: str, file: PurePosixPath
+) -> bool:
+    """Whether a file in the source folder itself is data: by container, name or content."""
+    container = container_of(str(file))
+    if not _may_be_data(config, file):
         return False
-    source = FORMATS[format_name]
-    container = container_of(path)
-    if container == "zip":
-        return True
-    if container not in source.containers:
-        return False
-    return container in ("duckdb", "ndjson", "bundle") or table_of(source, path) is not None
+    if container == "bundle" and file.suffix.lower() == ".json":
+        # Servers put a manifest.json beside what they export; it holds no resource.
+        with filesystem.open(f"{path.rstrip('/')}/{file}", "rb") as stream:
+            return RESOURCE_TYPE.search(stream.read(LOOKED_AT)) is not None
+    return container in ("zip", "duckdb", "ndjson", "bundle") or (
+        table_of(FORMATS[config.format], str(file)) is not None
+    )
 
 
-def _delivery(filesystem: fsspec.AbstractFileSystem, url: str, path: str) -> DeliveryFolder:
-    name = PurePosixPath(path).name
-    statement = f"{path.rstrip('/')}/{DELIVERY_FILE}"
+def _may_be_data(config: SiteConfig, file: PurePosixPath) -> bool:
+    container = container_of(str(file))
+    return container == "zip" or container in FORMATS[config.format].containers
+
+
+def _delivery(
+    filesystem: fsspec.AbstractFileSystem, path: str, folder: PurePosixPath
+) -> DeliveryFolder:
+    root = path.rstrip("/")
+    there = f"{root}/{folder}" if folder.parts else root
+    name = "-".join(folder.parts) or PurePosixPath(root).name
+    url = filesystem.unstrip_protocol(there)
+    statement = f"{there}/{DELIVERY_FILE}"
     if not filesystem.exists(statement):
         return DeliveryFolder(url, name)
     try:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -50,16 +50,23 @@ def container_of(path: str) -> str | None:
     return CONTAINERS.get(PurePosixPath(name).suffix)
 
 
+def stem_of(path: str) -> str:
+    """The file's name, lower case, without its ending: `PERSON_1.csv.gz` -> person_1."""
+    name = PurePosixPath(path).name.lower().removesuffix(".gz")
+    return name.removesuffix(PurePosixPath(name).suffix)
+
+
 def table_of(source: Format, path: str) -> str | None:
     """The raw table that a CSV or parquet file holds, by its name or by its folder's.
 
-    `PERSON.csv`, `person_0001.csv.gz` and `person/part-0.parquet` all hold `person`.
+    `PERSON.csv`, `person_0001.csv.gz` and `person/part-0.parquet` all hold `person`; what
+    `person.old.csv` holds, nobody knows.
     """
     parts = PurePosixPath(path).parts
-    stem = parts[-1].lower().split(".", 1)[0]
+    stem = stem_of(path)
     folder = parts[-2].lower() if len(parts) > 1 else ""
     for table in source.tables:
-        if stem == table.name or re.fullmatch(rf"{table.name}[-_.]?\d+", stem):
+        if re.fullmatch(rf"{table.name}([-_.]?\d+)?", stem):
             return table.name
     return next((table.name for table in source.tables if table.name == folder), None)
 
@@ -148,43 +155,55 @@ def records(path: Path, *, delimiter: str | None) -> Iterator[Place]:
     Used for the few records that go to quarantine, to say where they are; never to read data.
     """
     with opened(path) as stream:
-        record, offset, pending, start_line, start_offset = 0, 0, b"", 1, 0
+        record, offset, start_line, start_offset = 0, 0, 1, 0
+        pending: list[bytes] = []
+        in_quotes = False
         for number, line in enumerate(stream, start=1):
             if not pending:
                 start_line, start_offset = number, offset
-            pending += line
+            pending.append(line)
             offset += len(line)
-            if delimiter and _in_quotes(pending, delimiter.encode()):
+            in_quotes = bool(delimiter) and _in_quotes(line, str(delimiter).encode(), in_quotes)
+            if in_quotes:
                 continue
-            if content := pending.rstrip(b"\r\n"):
+            if content := b"".join(pending).rstrip(b"\r\n"):
                 record += 1
                 yield Place(record, start_line, start_offset, content)
-            pending = b""
-        if content := pending.rstrip(b"\r\n"):
+            pending = []
+        if content := b"".join(pending).rstrip(b"\r\n"):
             yield Place(record + 1, start_line, start_offset, content)
 
 
-def _in_quotes(text: bytes, delimiter: bytes) -> bool:
-    """Whether a field is open at the end: only a quotation mark that begins a field opens one."""
-    if b'"' not in text:
-        return False
+def _in_quotes(line: bytes, delimiter: bytes, before: bool) -> bool:
+    """Whether a field is open at the line's end, given whether one was `before` it.
+
+    Only a quotation mark that begins a field opens one.
+    """
+    if b'"' not in line:
+        return before
+    if before:
+        closing = re.match(rb'(?:[^"]|"")*"(?!")', line)
+        if closing is None:
+            return True
+        line = line[closing.end() :]
     begins = rb"(^|" + re.escape(delimiter) + rb") *"
-    closed = re.sub(begins + rb'"(?:[^"]|"")*"(?!")', rb"\1", text)
+    closed = re.sub(begins + rb'"(?:[^"]|"")*"(?!")', rb"\1", line)
     return re.search(begins + b'"', closed) is not None
 
 
-def places_at(path: Path, offsets: Sequence[int], *, delimiter: str | None) -> list[Place]:
+def places_at(path: Path, offsets: Iterable[int], *, delimiter: str | None) -> Iterator[Place]:
     """The record at each of the byte offsets, which ascend.
 
     DuckDB begins a record with the blank lines before it: the first that ends after is meant.
     """
-    found: list[Place] = []
+    waiting = iter(offsets)
+    offset = next(waiting, None)
     for place in records(path, delimiter=delimiter):
-        while len(found) < len(offsets) and offsets[len(found)] < place.offset + len(place.content):
-            found.append(place)
-        if len(found) == len(offsets):
+        while offset is not None and offset < place.offset + len(place.content):
+            yield place
+            offset = next(waiting, None)
+        if offset is None:
             break
-    return found
 
 
 def line_at(path: Path, offset: int) -> int:
@@ -195,3 +214,15 @@ def line_at(path: Path, offset: int) -> int:
             line += chunk.count(b"\n")
             left -= len(chunk)
     return line
+
+
+def lone_return(path: Path) -> int | None:
+    """The first line (from 1) with a carriage return that is not at its end, None if there is none.
+
+    Used to say what is wrong with a file; never to read data.
+    """
+    with opened(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if b"\r" in line.rstrip(b"\r\n"):
+                return number
+    return None

@@ -9,6 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from pumasi.extract.contract import IDENTIFIERS, Column, Kind, is_code, sql_type
 
+# What programs write where a value is missing, in lower case.
+NULL_TOKENS = ("\\n", "null", "(null)", "<null>")
+# These too, but in codes and words they may mean something: NA is sodium, Namibia, not applicable.
+MISSING_TOKENS = ("na", "n/a", "nan", "none", "<na>")
+
 
 def select_rows(
     columns: Sequence[Column],
@@ -58,10 +63,18 @@ def source_text(column: Column, source: str | None) -> str:
     if column.kind is Kind.STRUCTURE:
         return f"({source})"
     text = f"nullif(trim(({source})::varchar), '')"
+    if column.kind is not Kind.TEXT:
+        text = f"case when lower({text}) not in ({_nulls(column)}) then {text} end"
     if column.kind not in IDENTIFIERS:
         return text
     # 10204.0 is what a number column with gaps makes of 10204.
     return f"regexp_replace({text}, '^([0-9]+)\\.0+$', '\\1')"
+
+
+def _nulls(column: Column) -> str:
+    words = column.kind in (Kind.CODE, Kind.VALUE)
+    tokens = NULL_TOKENS if words else (*NULL_TOKENS, *MISSING_TOKENS)
+    return ", ".join(f"'{token}'" for token in tokens)
 
 
 def _typed(column: Column, text: str, values: Mapping[str, Sequence[str]]) -> str:

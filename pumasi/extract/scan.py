@@ -17,7 +17,7 @@ import pyarrow as pa
 from duckdb.func import ARROW
 from duckdb.sqltypes import BIGINT
 
-from pumasi.extract.columns import Header
+from pumasi.extract.columns import Header, one_path
 from pumasi.extract.contract import Column, Kind, Table
 
 # Longer lines go to quarantine. DuckDB would buffer sixteen times this for every thread; twice is
@@ -61,15 +61,19 @@ def lines_inside_values(header: Header, table: Table) -> str:
     Only texts may break lines. A break in the value of a date, a code, a number or an identifier
     comes of a quotation mark that nobody closed, so it isn't counted and the lines don't add up.
     """
+    counts = [
+        f"coalesce(len(regexp_extract_all(c{index}, '\\n(\\r?\\n)*')), 0)"
+        for index in texts_of(header, table)
+    ]
+    return f"coalesce(sum({' + '.join(counts) or '0'}), 0)"
+
+
+def texts_of(header: Header, table: Table) -> list[int]:
+    """Positions of the columns that may break lines: texts, and what no contract names."""
     texts = [column for column in table.columns if column.kind in (Kind.VALUE, Kind.TEXT)]
     firm = {name for column in table.columns for name in column.source_names()}
     firm -= {name for column in texts for name in column.source_names()}
-    counts = [
-        f"coalesce(len(regexp_extract_all(c{index}, '\\n(\\r?\\n)*')), 0)"
-        for index, column in enumerate(header.columns)
-        if column.lower() not in firm
-    ]
-    return f"coalesce(sum({' + '.join(counts) or '0'}), 0)"
+    return [index for index, name in enumerate(header.columns) if name.lower() not in firm]
 
 
 def broken(header: Header) -> str:
@@ -112,14 +116,20 @@ def bundle_lines(paths: Sequence[Path]) -> str:
     `paths`, from 1. A file that is no JSON, or no UTF-8, is one line that can't be read.
     """
     files = "[" + ", ".join(_quoted(path) for path in paths) + "]"
+    names = "[" + ", ".join(literal(str(path)) for path in paths) + "]"
     return f"""(
         select file_at, unnest(entries) as line, generate_subscripts(entries, 1) as line_no
         from (select file_at, case
             when not json_valid(content) then ['']
-            when json_extract_string(content, '$.resourceType') = 'Bundle'
-            then json_extract(content, '$.entry[*].resource')::varchar[]
-            else [content] end as entries
-            from (select list_position({files}, filename) as file_at,
+            when json_extract_string(content, '$.resourceType') is distinct from 'Bundle'
+            then [content]
+            when coalesce(json_type(content, '$.entry'), 'ARRAY') not in ('ARRAY', 'NULL')
+            then ['']
+            -- An entry without a resource is one that can't be read, not none.
+            else list_transform(json_extract(content, '$.entry[*]'),
+                lambda e: coalesce(json_extract(e, '$.resource')::varchar, '{{}}'))
+            end as entries
+            from (select list_position({names}, filename) as file_at,
                 ltrim(coalesce(try(decode(content)), ''), chr(65279)) as content
                 from read_blob({files}))))"""
 
@@ -162,11 +172,11 @@ def number_around(
 
     Args:
         connection: where the scan will run.
-        rejected: numbers of the refused records, from 1 with the header, ascending.
+        rejected: numbers (int64) of the refused records, from 1 with the header, ascending.
         header: whether the first record is one.
     """
     first = 2 if header else 1
-    starts = np.array([each - index for index, each in enumerate(rejected)], np.int64) - (first - 1)
+    starts = np.asarray(rejected, np.int64) - np.arange(len(rejected)) - (first - 1)
 
     def before(n: pa.ChunkedArray) -> pa.Array:
         return pa.array(np.searchsorted(starts, n.to_numpy(), side="right").astype(np.int64))
@@ -193,7 +203,8 @@ def _by_name(
 
 
 def _quoted(path: Path) -> str:
-    return literal(str(path))
+    """The path as an SQL string in which `*`, `?` and `[` stand for themselves."""
+    return literal(one_path(path))
 
 
 def literal(text: str) -> str:

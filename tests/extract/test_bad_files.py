@@ -304,8 +304,8 @@ def test_a_wrong_format_with_files_of_the_right_kind(tmp_path: Path) -> None:
     """Synthea and OMOP both come as CSV; the one's `observations` is not the other's table."""
     message = refusal(tmp_path, {"delivery/patients.csv": SYNTHEA["patients.csv"]})
     assert message == (
-        "site tiny: none of 1 files is omop_cdm (person, observation_period is missing); "
-        "is `format` right in network/tiny.toml?"
+        "site tiny, delivery delivery: none of 1 files is omop_cdm (person, observation_period is "
+        "missing); is `format` right in network/tiny.toml?"
     )
 
 
@@ -319,15 +319,19 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_an_extract_without_persons(tmp_path: Path) -> None:
     message = refusal(tmp_path, {"observation_period.csv": PERIODS})
     assert message == (
-        "site tiny: the extract has no rows of person: an empty extract is refused, "
-        "because in a full delivery it would delete everybody"
+        "site tiny, delivery bad: the extract has no rows of person: an empty extract is refused, "
+        "because in a full delivery it would delete everybody. Ask the source for them; if it "
+        'holds only what changed, put `kind = "incremental"` into delivery.toml beside its files'
     )
 
 
 def test_an_extract_whose_tables_have_only_headers(tmp_path: Path) -> None:
     headers = {name: text.split("\n", 1)[0] + "\n" for name, text in OMOP.items()}
     message = refusal(tmp_path, headers)
-    assert "no row of person could be read; an empty extract is refused" in message
+    assert message.endswith(
+        " (bad): no row could be read; nothing of it was taken in. Mend that, or ask the source "
+        "whether its export is whole"
+    )
 
 
 def test_an_extract_of_which_no_person_can_be_read(tmp_path: Path) -> None:
@@ -336,7 +340,7 @@ def test_an_extract_of_which_no_person_can_be_read(tmp_path: Path) -> None:
     assert message.endswith(
         " (bad): no row of person could be read (the first: line 2 of person.csv, year_of_birth is "
         "not an integer); an empty extract is refused, because in a full delivery it would delete "
-        "everybody"
+        "everybody. Ask the source for it"
     )
 
 
@@ -355,7 +359,9 @@ def test_an_empty_ndjson(tmp_path: Path) -> None:
     message = refusal(
         tmp_path, {"Patient.ndjson": "", "Encounter.ndjson": ndjson(encounter())}, "fhir_r4"
     )
-    assert message.startswith("site tiny: the extract has no rows of Patient: an empty extract")
+    assert message.startswith(
+        "site tiny, delivery bad: the extract has no rows of Patient: an empty extract"
+    )
 
 
 def test_a_file_that_changes_between_pull_and_read(tmp_path: Path) -> None:

@@ -212,7 +212,8 @@ def test_a_row_of_a_parquet_file_is_quarantined_by_its_number(tmp_path: Path) ->
         connection.execute(
             f"copy (select 10 + i as condition_occurrence_id, 101 as person_id, "
             "317009 as condition_concept_id, case when i <> 2 then date '2015-01-01' end as "
-            f"condition_start_date from range(4) as r(i)) to '{path}'"
+            "condition_start_date, null as condition_end_date, null as visit_occurrence_id, "
+            f"null as condition_source_value from range(4) as r(i)) to '{path}'"
         )
     files = {"person.csv": PERSONS, "observation_period.csv": PERIODS}
     taken = take_in_files(tmp_path, files | {"condition_occurrence.parquet": path.read_bytes()})
@@ -356,7 +357,7 @@ def test_an_entry_of_a_bundle_is_quarantined_by_its_number(tmp_path: Path) -> No
 
 
 def test_only_broken_bundles_are_an_empty_extract(tmp_path: Path) -> None:
-    with pytest.raises(DeliveryError, match="no row of patient could be read"):
+    with pytest.raises(DeliveryError, match=r"no row could be read \(the first: line 1 of bundle-"):
         take_in_files(tmp_path, {"a.json": bundle(patient())[:-5]}, "fhir_r4")
 
 

@@ -261,3 +261,128 @@ def test_tables_that_a_delivery_lacks_are_written_empty_with_their_columns(tmp_p
     assert types["codings"] == 'STRUCT("system" VARCHAR, code VARCHAR)[]'
     assert (types["observation_id"], types["effective_date"]) == ("BIGINT", "DATE")
     assert list(types)[:4] == ["delivery_id", "file_no", "line_no", "observation_id"]
+
+
+@pytest.mark.parametrize("name", ["p[1]", "p*", "p?", "[p]1", "*"])
+def test_a_file_name_that_is_a_pattern_is_one_file(tmp_path: Path, name: str) -> None:
+    """Each file is read once, whatever the others are called."""
+    files = {
+        f"{name}.json": bundle(patient("p1")),
+        "p1.json": bundle(patient("p2")),
+        "pa.json": bundle(patient("p3")),
+        f"{name}.ndjson": ndjson(patient("p4")),
+        "p1.ndjson": ndjson(patient("p5"), patient("p6")),
+    }
+    taken = take_in_files(tmp_path / "names", files, "fhir_r4")
+    assert taken.counts("patient") == (6, 6, 0, 0, 0)
+    plain = dict(zip("abcde", files.values(), strict=True))
+    plain = {f"{stem}.{'ndjson' if stem > 'c' else 'json'}": t for stem, t in plain.items()}
+    assert taken.content() == take_in_files(tmp_path / "plain", plain, "fhir_r4").content()
+    folder = f"{name}/observation_period"
+    parts = {"person.csv": PERSONS, f"{folder}/a.csv": PERIODS}
+    taken = take_in_files(tmp_path / "csv", parts)
+    assert taken.counts("observation_period") == (3, 3, 0, 0, 0)
+
+
+def test_a_parquet_file_beside_one_that_its_name_matches(tmp_path: Path) -> None:
+    files = as_table_files(tmp_path, "parquet")
+    parts = {f"person/{n}.parquet": files["person.parquet"] for n in ("p[1]", "p1")}
+    rest = {name: content for name, content in files.items() if name != "person.parquet"}
+    taken = take_in_files(tmp_path, rest | parts)
+    assert taken.counts("person") == (6, 6, 0, 0, 0)
+
+
+# -- archives in archives --------------------------------------------------------------------------
+
+
+def as_zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_zip_in_a_zip_is_opened(tmp_path: Path) -> None:
+    plain = {name: text.encode() for name, text in OMOP.items()}
+    people = {name: plain[name] for name in ("person.csv", "observation_period.csv")}
+    events = {"condition_occurrence.csv.gz": gzip.compress(plain["condition_occurrence.csv"])}
+    outer = {"people.zip": as_zip(people), "more/events.zip": as_zip(events)}
+    taken = take_in_files(tmp_path / "a", {"all.zip": as_zip(outer)})
+    assert taken.content() == take_in_files(tmp_path / "plain", OMOP).content()
+    packed = take_in_files(tmp_path / "b", {"all.zip.gz": as_zip(plain)})
+    assert packed.content() == taken.content()
+    for _ in range(4):
+        outer = {"x.zip": as_zip(outer)}
+    with pytest.raises(DeliveryError) as raised:
+        take_in_files(tmp_path / "c", OMOP | {"all.zip": as_zip(outer)})
+    assert str(raised.value) == (
+        "delivery extract has more than 3 zips in one another; nothing of it was taken in. Unpack "
+        "it, or ask the source for plain files"
+    )
+
+
+@pytest.mark.parametrize("ending", [".tar.gz", ".tgz", ".7z", ".csv.zst", ".csv.bz2", ".rar"])
+def test_an_archive_that_is_not_opened_is_not_passed_over(tmp_path: Path, ending: str) -> None:
+    folder = write_files(tmp_path / "extract", OMOP)
+    (folder / f"death{ending}").write_bytes(b"?")
+    with pytest.raises(DeliveryError, match=r"^delivery extract has a file of kind \.\w+, which"):
+        take_in(site_of(folder), tmp_path / "home")
+
+
+def test_two_files_of_one_name_in_a_zip_are_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with (
+        pytest.warns(UserWarning, match="Duplicate name"),
+        zipfile.ZipFile(buffer, "w") as archive,
+    ):
+        for name, text in [*OMOP.items(), ("person.csv", PERSONS)]:
+            archive.writestr(name, text)
+    with pytest.raises(DeliveryError, match="holds a zip with two files of one name"):
+        take_in_files(tmp_path, {"all.zip": buffer.getvalue()})
+
+
+def test_bundles_are_read_whatever_is_packed_in_what(tmp_path: Path) -> None:
+    one, two, three = (bundle(patient(f"p{n}")).encode() for n in range(3))
+    inner = as_zip({"x.json.gz": gzip.compress(one), "x.json": two})
+    files = {"all.zip": inner, "p.json": three, "p.json.gz": bundle(patient("p4"))}
+    taken = take_in_files(tmp_path, files, "fhir_r4")
+    assert taken.counts("patient") == (4, 4, 0, 0, 0)
+    assert len({row[0] for row in taken.rows("patient", "patient_id")}) == 4
+
+
+def test_an_entry_without_a_resource_is_quarantined(tmp_path: Path) -> None:
+    made = json.loads(bundle(patient(), encounter()))
+    made["entry"][1:1] = [
+        {"request": {"method": "DELETE", "url": "Condition/1"}},
+        {"fullUrl": "urn:uuid:1", "resource": None},
+        None,
+    ]
+    taken = take_in_files(tmp_path, {"a.json": json.dumps(made)}, "fhir_r4")
+    assert taken.counts("patient") == (4, 1, 3, 0, 0)
+    assert taken.rows("encounter", "line_no") == [(5,)]
+    assert taken.quarantine("line_no, reason") == [
+        (2, "no resourceType"),
+        (3, "malformed JSON"),
+        (4, "no resourceType"),
+    ]
+
+
+def test_a_bundle_whose_entries_are_no_list_is_malformed(tmp_path: Path) -> None:
+    wrong = json.dumps({"resourceType": "Bundle", "entry": {"resource": patient("p2")}})
+    files = {"a.json": bundle(patient()), "b.json": wrong}
+    taken = take_in_files(tmp_path, files, "fhir_r4")
+    assert taken.counts("patient") == (2, 1, 1, 0, 0)
+    empty = {"resourceType": "Bundle", "type": "searchset"}
+    files |= {"b.json": json.dumps(empty), "c.json": json.dumps(empty | {"entry": []})}
+    taken = take_in_files(tmp_path / "empty", files, "fhir_r4")
+    assert taken.counts("patient") == (1, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson"])
+def test_a_bundle_in_a_bundle_or_in_a_line_is_refused(tmp_path: Path, name: str) -> None:
+    inner = json.loads(bundle(patient("p2")))
+    text = bundle(patient(), inner | {"id": "b"}) if name == "a.json" else json.dumps(inner)
+    files = {"Patient.ndjson": ndjson(patient()), name: text}
+    with pytest.raises(DeliveryError, match=r" holds 1 Bundles in one another or as lines, whose"):
+        take_in_files(tmp_path, files, "fhir_r4")

@@ -242,3 +242,76 @@ def test_read_reports_what_it_does(tmp_path: Path) -> None:
     said: list[str] = []
     read(config, pull(config, delivery, paths), delivery, paths, said.append)
     assert said[:2] == ["reading person", "reading observation_period"]
+
+
+# -- which folder is a delivery --------------------------------------------------------------------
+
+
+def names(source: Path, form: str = "omop_cdm") -> list[str]:
+    return [each.name for each in discover(site_of(source, form, None))]
+
+
+@pytest.mark.parametrize("beside", ["manifest.json", "README.txt", "notes.csv", "notes/a.docx"])
+def test_what_lies_beside_deliveries_merges_none_of_them(tmp_path: Path, beside: str) -> None:
+    source = write_files(tmp_path / "source", {beside: '{"output": [{"type": "Patient"}]}'})
+    for month in ("june", "july"):
+        files = {"Patient.ndjson": ndjson(patient(month)), "delivery.toml": "as_of = 2024-06-30"}
+        write_files(source / month, files)
+    assert names(source, "fhir_r4") == ["july", "june"]
+    (source / "june" / "delivery.toml").unlink()
+    (source / "july" / "delivery.toml").unlink()
+    assert names(source, "fhir_r4") == ["july", "june"]
+
+
+def test_data_beside_folders_that_state_something_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write_files(source / "june", OMOP | {"delivery.toml": STATEMENT})
+    write_files(source, {"person.csv": PERSONS})
+    with pytest.raises(DeliveryError) as raised:
+        discover(site_of(source))
+    assert str(raised.value) == (
+        f"site tiny: 1 files of format omop_cdm lie in the source folder {source}, beside folders "
+        "with a delivery.toml: they belong to no delivery. Move them into one, or out of the "
+        "source folder"
+    )
+    (source / "person.csv").unlink()
+    write_files(source / "2023", OMOP)
+    write_files(source / "2023" / "may", OMOP | {"delivery.toml": STATEMENT})
+    with pytest.raises(DeliveryError, match=r"3 files of format omop_cdm lie in the folder 2023, "):
+        discover(site_of(source))
+
+
+def test_deliveries_in_folders_of_years_are_found(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for place in ("2023/june", "2024/june"):
+        files = {f"person/{n}.csv": PERSONS for n in (1, 2)} | {"delivery.toml": STATEMENT}
+        write_files(source / place, files)
+    write_files(source / "old", OMOP)
+    assert names(source) == ["2023-june", "2024-june", "old"]
+    write_files(source / "2024", {"delivery.toml": STATEMENT})
+    with pytest.raises(
+        DeliveryError, match=r"^site tiny: the folder 2024 has a delivery.toml, and"
+    ):
+        discover(site_of(source))
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    elsewhere = write_files(tmp_path / "nas", OMOP | {"delivery.toml": STATEMENT})
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "june").symlink_to(elsewhere)
+    (elsewhere / "around").symlink_to(elsewhere)
+    (delivery,) = discover(site_of(source))
+    key = delivery.key
+    taken = take_in(site_of(source), tmp_path / "home")
+    assert taken.counts("person") == (3, 3, 0, 0, 0)
+    write_files(elsewhere, {"person.csv": PERSONS + "\n"})
+    assert delivery.key != key
+
+
+def test_a_folder_that_is_no_delivery_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write_files(source / "june", OMOP | {"delivery.toml": STATEMENT})
+    write_files(source / "notes", {"notes.csv": "a\n1\n"})
+    with pytest.raises(DeliveryError, match=r"^site tiny, delivery notes: none of 1 files is omop"):
+        take_in(site_of(source), tmp_path / "home")

@@ -2,6 +2,10 @@
 
 Names are those of CDM 5.4; where 5.3 called a column otherwise, that name is a second source.
 Day of birth, source identifiers, free text (sig, stop_reason, notes) and times of day stay outside.
+
+What a result is made of (values, units, ends, the visit, the source's code) is *expected*: both
+versions have it, so where it is missing it was renamed or left out by mistake. What describes
+(types, statuses, ranges, race) may be missing, and so may what one of the versions lacks.
 """
 
 from pumasi.extract.contract import Column, Format, Kind, Table
@@ -17,20 +21,20 @@ def _person(required: bool = True) -> Column:
     return Column("person_id", Kind.PERSON, required=required, domain="person")
 
 
-def _visit(name: str = "visit_occurrence_id", required: bool = False) -> Column:
-    return Column(name, Kind.VISIT, required=required, domain="visit")
+def _visit() -> Column:
+    return Column("visit_occurrence_id", Kind.VISIT, expected=True, domain="visit")
 
 
 def _key(name: str, domain: str) -> Column:
     return Column(name, Kind.EVENT, required=True, domain=domain)
 
 
-def _integers(*names: str, required: bool = False) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.INTEGER, required=required) for name in names)
+def _integers(*names: str, required: bool = False, expected: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.INTEGER, required=required, expected=expected) for name in names)
 
 
-def _dates(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.DATE) for name in names)
+def _dates(*names: str, expected: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.DATE, expected=expected) for name in names)
 
 
 def _date(name: str) -> Column:
@@ -38,7 +42,7 @@ def _date(name: str) -> Column:
 
 
 def _codes(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.CODE) for name in names)
+    return tuple(Column(name, Kind.CODE, expected=True) for name in names)
 
 
 OMOP_CDM = Format(
@@ -72,11 +76,11 @@ OMOP_CDM = Format(
         Table(
             "visit_occurrence",
             (
-                _visit(required=True),
+                Column("visit_occurrence_id", Kind.VISIT, required=True, domain="visit"),
                 _person(),
                 *_integers("visit_concept_id", required=True),
                 _date("visit_start_date"),
-                *_dates("visit_end_date"),
+                *_dates("visit_end_date", expected=True),
                 *_integers("visit_type_concept_id", "visit_source_concept_id"),
                 Column(
                     "admitted_from_concept_id",
@@ -88,7 +92,7 @@ OMOP_CDM = Format(
                     Kind.INTEGER,
                     ("discharged_to_concept_id", "discharge_to_concept_id"),
                 ),
-                _visit("preceding_visit_occurrence_id"),
+                Column("preceding_visit_occurrence_id", Kind.VISIT, domain="visit"),
             ),
         ),
         Table(
@@ -98,7 +102,7 @@ OMOP_CDM = Format(
                 _person(),
                 *_integers("condition_concept_id", required=True),
                 _date("condition_start_date"),
-                *_dates("condition_end_date"),
+                *_dates("condition_end_date", expected=True),
                 *_integers("condition_type_concept_id", "condition_status_concept_id"),
                 _visit(),
                 *_codes("condition_source_value"),
@@ -112,10 +116,12 @@ OMOP_CDM = Format(
                 _person(),
                 *_integers("drug_concept_id", required=True),
                 _date("drug_exposure_start_date"),
-                *_dates("drug_exposure_end_date", "verbatim_end_date"),
+                *_dates("drug_exposure_end_date", expected=True),
+                *_dates("verbatim_end_date"),
                 *_integers("drug_type_concept_id", "refills"),
-                Column("quantity", Kind.DOUBLE),
-                *_integers("days_supply", "route_concept_id"),
+                Column("quantity", Kind.DOUBLE, expected=True),
+                *_integers("days_supply", expected=True),
+                *_integers("route_concept_id"),
                 _visit(),
                 *_codes("drug_source_value"),
                 *_integers("drug_source_concept_id"),
@@ -143,15 +149,15 @@ OMOP_CDM = Format(
                 *_integers("measurement_concept_id", required=True),
                 _date("measurement_date"),
                 *_integers("measurement_type_concept_id", "operator_concept_id"),
-                Column("value_as_number", Kind.DOUBLE),
-                *_integers("value_as_concept_id", "unit_concept_id"),
+                Column("value_as_number", Kind.DOUBLE, expected=True),
+                *_integers("value_as_concept_id", "unit_concept_id", expected=True),
                 Column("range_low", Kind.DOUBLE),
                 Column("range_high", Kind.DOUBLE),
                 _visit(),
                 *_codes("measurement_source_value"),
                 *_integers("measurement_source_concept_id"),
                 *_codes("unit_source_value"),
-                Column("value_source_value", Kind.VALUE),
+                Column("value_source_value", Kind.VALUE, expected=True),
             ),
         ),
         Table(
@@ -162,9 +168,11 @@ OMOP_CDM = Format(
                 *_integers("observation_concept_id", required=True),
                 _date("observation_date"),
                 *_integers("observation_type_concept_id"),
-                Column("value_as_number", Kind.DOUBLE),
-                Column("value_as_string", Kind.VALUE),
-                *_integers("value_as_concept_id", "qualifier_concept_id", "unit_concept_id"),
+                Column("value_as_number", Kind.DOUBLE, expected=True),
+                Column("value_as_string", Kind.VALUE, expected=True),
+                *_integers("value_as_concept_id", expected=True),
+                *_integers("qualifier_concept_id"),
+                *_integers("unit_concept_id", expected=True),
                 _visit(),
                 *_codes("observation_source_value"),
                 *_integers("observation_source_concept_id"),

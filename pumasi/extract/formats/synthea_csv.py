@@ -1,14 +1,15 @@
 """Synthea 3.x CSV as a source: the tables and columns that enter.
 
 Names, addresses, numbers of documents and costs stay outside. Rows other than patients and
-encounters have no identifier; their natural key is made of what is kept of them.
+encounters have no identifier; their natural key is made of what is kept of them. Every version
+since 3.0 has the columns that are *expected*: without one, data would be lost.
 """
 
 from pumasi.extract.contract import Column, Format, Kind, Table
 from pumasi.extract.formats.omop_cdm import ETHNICITIES, GENDERS, RACES
 
 PATIENT = Column("patient_id", Kind.PERSON, ("patient",), required=True, domain="person")
-ENCOUNTER = Column("encounter_id", Kind.VISIT, ("encounter",), domain="visit")
+ENCOUNTER = Column("encounter_id", Kind.VISIT, ("encounter",), expected=True, domain="visit")
 CODE = Column("code", Kind.CODE, required=True)
 
 
@@ -26,7 +27,7 @@ SYNTHEA_CSV = Format(
                 Column("birth_month", Kind.MONTH, ("birthdate",)),
                 Column("race", Kind.VALUE, values=RACES),
                 Column("ethnicity", Kind.VALUE, values=ETHNICITIES),
-                Column("death_date", Kind.DATE, ("deathdate",)),
+                Column("death_date", Kind.DATE, ("deathdate",), expected=True),
             ),
             required=True,
         ),
@@ -37,8 +38,8 @@ SYNTHEA_CSV = Format(
                 PATIENT,
                 Column("encounter_class", Kind.CODE, ("encounterclass",), required=True),
                 Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
-                Column("stop_at", Kind.TIMESTAMP, ("stop",)),
-                Column("code", Kind.CODE),
+                Column("stop_at", Kind.TIMESTAMP, ("stop",), expected=True),
+                Column("code", Kind.CODE, expected=True),
             ),
         ),
         Table(
@@ -48,7 +49,7 @@ SYNTHEA_CSV = Format(
                 ENCOUNTER,
                 CODE,
                 Column("start_date", Kind.DATE, ("start",), required=True),
-                Column("stop_date", Kind.DATE, ("stop",)),
+                Column("stop_date", Kind.DATE, ("stop",), expected=True),
             ),
         ),
         Table(
@@ -58,8 +59,8 @@ SYNTHEA_CSV = Format(
                 ENCOUNTER,
                 CODE,
                 Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
-                Column("stop_at", Kind.TIMESTAMP, ("stop",)),
-                Column("dispenses", Kind.INTEGER),
+                Column("stop_at", Kind.TIMESTAMP, ("stop",), expected=True),
+                Column("dispenses", Kind.INTEGER, expected=True),
             ),
         ),
         Table(
@@ -71,9 +72,9 @@ SYNTHEA_CSV = Format(
                 CODE,
                 Column("observed_at", Kind.TIMESTAMP, ("date",), required=True),
                 # One source column holds numbers and words: each is read as what it is.
-                Column("value_number", Kind.DOUBLE, ("value",)),
-                Column("value_text", Kind.VALUE, ("value",)),
-                Column("unit", Kind.CODE, ("units",)),
+                Column("value_number", Kind.DOUBLE, ("value",), expected=True),
+                Column("value_text", Kind.VALUE, ("value",), expected=True),
+                Column("unit", Kind.CODE, ("units",), expected=True),
                 Column("value_type", Kind.CODE, ("type",)),
             ),
         ),
@@ -84,7 +85,7 @@ SYNTHEA_CSV = Format(
                 ENCOUNTER,
                 CODE,
                 Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
-                Column("stop_at", Kind.TIMESTAMP, ("stop",)),
+                Column("stop_at", Kind.TIMESTAMP, ("stop",), expected=True),
             ),
         ),
         Table(
