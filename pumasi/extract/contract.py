@@ -48,7 +48,9 @@ class Column:
     `sources` are the names it may have at the source (CSV, parquet; compared without case) or the
     SQL expressions over the parsed resource (FHIR); the first that exists is taken. `required`: a
     file without it is refused, a row without it is quarantined. `values` are the strings that every
-    site admits; `sql_type` is for structures.
+    site admits; `sql_type` is for structures. `offered` is SQL: how many values the source has for
+    it, where its expression can leave out some; `refusal` is the reason for which a row is
+    quarantined if it leaves out all that a required column was offered.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Column:
     domain: str = ""
     values: tuple[str, ...] = ()
     sql_type: str = ""
+    offered: str = ""
+    refusal: str = ""
 
     def source_names(self) -> tuple[str, ...]:
         """Names that the column may have at the source, lower case."""

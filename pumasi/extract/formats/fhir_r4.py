@@ -13,7 +13,7 @@ CODINGS = "struct(system varchar, code varchar)[]"
 CODEABLE: dict[str, Any] = {"coding": [{"system": "VARCHAR", "code": "VARCHAR"}]}
 REFERENCE = {"reference": "VARCHAR"}
 PERIOD = {"start": "VARCHAR", "end": "VARCHAR"}
-QUANTITY = {"value": "DOUBLE", "unit": "VARCHAR", "code": "VARCHAR"}
+QUANTITY = {"value": "DOUBLE", "comparator": "VARCHAR", "unit": "VARCHAR", "code": "VARCHAR"}
 VALUES: dict[str, Any] = {
     "valueQuantity": QUANTITY,
     "valueInteger": "DOUBLE",
@@ -24,10 +24,12 @@ EXTENSION: list[Any] = [
     {"url": "VARCHAR", "extension": [{"url": "VARCHAR", "valueCoding": {"code": "VARCHAR"}}]}
 ]
 COMPONENTS = (
-    f"struct(codings {CODINGS}, value_number double, value_unit varchar, "
-    f"value_codings {CODINGS}, value_string varchar)[]"
+    f"struct(codings {CODINGS}, value_number double, value_comparator varchar, "
+    f"value_unit varchar, value_codings {CODINGS}, value_string varchar)[]"
 )
 GENDERS = ("male", "female", "other", "unknown")
+# Of a quantity that is known as a bound only: "<0.01" is not 0.01.
+COMPARATORS = ("<", "<=", ">=", ">")
 
 
 def _coded(path: str) -> str:
@@ -40,9 +42,32 @@ def _unit(quantity: str) -> str:
     return f"coalesce({quantity}.code, {quantity}.unit)"
 
 
-def _referred(path: str) -> str:
-    """The x in a reference `Patient/x`, `urn:uuid:x` or `http://…/Patient/x/_history/2`."""
-    return f"regexp_extract(regexp_replace({path}, '/_history/.*$', ''), '[^/:#?]+$')"
+def _comparator(quantity: str) -> str:
+    listed = ", ".join(f"'{each}'" for each in COMPARATORS)
+    return f"case when {quantity}.comparator in ({listed}) then {quantity}.comparator end"
+
+
+def _number(fact: str) -> str:
+    """The number of an Observation or component; none if it is a bound that we don't know."""
+    quantity = f"{fact}.valueQuantity"
+    known = f"{quantity}.comparator is null or {_comparator(quantity)} is not null"
+    return f'coalesce(case when {known} then {quantity}."value" end, {fact}.valueInteger)'
+
+
+def _referred(path: str, resource: str) -> str:
+    """The x in a reference to that type of resource, empty if it leads to another type.
+
+    `Patient/x`, `http://…/Patient/x/_history/2`, `urn:uuid:x` or x alone: a reference without a
+    type is what its place says.
+    """
+    typed = f"([A-Za-z][A-Za-z0-9+.-]*://.*/|/)?{resource}/"
+    whole = rf"^\s*({typed}|urn:uuid:)?([^/:#?|\s]+)(/_history/[^/]*)?\s*$"
+    return f"regexp_extract({path}, '{whole}', 3)"
+
+
+def _given(path: str) -> str:
+    """SQL: 1 if the source has a text there, else 0."""
+    return f"(trim(coalesce({path}, '')) <> '')::integer"
 
 
 def _us_core(name: str) -> str:
@@ -60,11 +85,25 @@ def _id(name: str, domain: str) -> Column:
 
 
 def _subject(path: str = "r.subject.reference") -> Column:
-    return Column("patient_id", Kind.PERSON, (_referred(path),), required=True, domain="person")
+    return Column(
+        "patient_id",
+        Kind.PERSON,
+        (_referred(path, "Patient"),),
+        required=True,
+        domain="person",
+        offered=_given(path),
+        refusal="subject is no Patient",
+    )
 
 
 def _encounter(path: str = "r.encounter.reference") -> Column:
-    return Column("encounter_id", Kind.VISIT, (_referred(path),), domain="visit")
+    return Column(
+        "encounter_id",
+        Kind.VISIT,
+        (_referred(path, "Encounter"),),
+        domain="visit",
+        offered=_given(path),
+    )
 
 
 def _codings(path: str, name: str = "codings") -> Column:
@@ -246,8 +285,12 @@ FHIR_R4 = Format(
                 ('coalesce(r.effectiveDateTime, r.effectivePeriod."start")',),
             ),
             Column("issued_date", Kind.DATE, ("r.issued",)),
+            Column("value_number", Kind.DOUBLE, (_number("r"),)),
             Column(
-                "value_number", Kind.DOUBLE, ('coalesce(r.valueQuantity."value", r.valueInteger)',)
+                "value_comparator",
+                Kind.VALUE,
+                ("r.valueQuantity.comparator",),
+                values=COMPARATORS,
             ),
             Column("value_unit", Kind.CODE, (_unit("r.valueQuantity"),)),
             _codings("r.valueCodeableConcept.coding", "value_codings"),
@@ -258,7 +301,8 @@ FHIR_R4 = Format(
                 (
                     "list_transform(r.component, lambda c: struct_pack("
                     f"codings := {_coded('c.code.coding')}, "
-                    'value_number := coalesce(c.valueQuantity."value", c.valueInteger), '
+                    f"value_number := {_number('c')}, "
+                    f"value_comparator := {_comparator('c.valueQuantity')}, "
                     f"value_unit := case when {is_code(_unit('c.valueQuantity'))} "
                     f"then {_unit('c.valueQuantity')} end, "
                     f"value_codings := {_coded('c.valueCodeableConcept.coding')}, "
