@@ -9,7 +9,9 @@ import duckdb
 import pytest
 
 from tests.hospital import (
+    ASTHMA,
     LOINC,
+    SNOMED,
     WEIGHT,
     CompiledProject,
     TinyHospital,
@@ -94,3 +96,31 @@ def test_a_bound_in_the_observation_table_keeps_its_sign(
         build(hospital), "select value_as_number, value_source_value from omop.observation"
     )
     assert found == [(0.01, "<0.01")]
+
+
+@pytest.mark.parametrize(
+    ("status", "fate", "rule"),
+    [
+        ("confirmed", "in_omop", None),
+        ("provisional", "in_omop", None),
+        ("unconfirmed", "in_omop", None),
+        ("differential", "not_mapped", "differential_diagnosis"),
+        ("refuted", "not_mapped", "refuted"),
+        ("entered-in-error", "not_mapped", "entered_in_error"),
+    ],
+)
+def test_a_diagnosis_counts_unless_it_is_one_of_several_candidates(
+    hospital: TinyHospital, build: Build, status: str, fate: str, rule: str | None
+) -> None:
+    hospital.add(
+        "Condition",
+        "p1",
+        code={"coding": [{"system": SNOMED, "code": ASTHMA}]},
+        verificationStatus={"coding": [{"code": status}]},
+        onsetDateTime=DAY,
+    )
+    warehouse = build(hospital)
+    query = "select fate, rule from intermediate.int_row_fates where source_table = 'condition'"
+    assert warehouse.execute(query).fetchall() == [(fate, rule)]
+    conditions = rows(warehouse, "select count(*) from omop.condition_occurrence")
+    assert conditions == [(int(fate == "in_omop"),)]
