@@ -48,7 +48,7 @@ def test_a_number_with_a_sign_that_is_not_known_is_no_value(tmp_path: Path) -> N
     one = taken(tmp_path, observation(valueQuantity=quantity))
     columns = "value_number, value_comparator"
     assert one.rows("observation", columns) == [(None, None)]
-    assert one.counts("observation")[4] == 1
+    assert one.counts("observation")[4] == 2
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,192 @@ def test_a_visit_is_an_encounter_or_nulled_and_counted(
     ((visit,),) = one.rows("encounter", "encounter_id")
     expected = (visit if found else None, nulled)
     assert one.rows("observation", "encounter_id, values_nulled") == [expected]
+
+
+# -- what can't enter is counted ------------------------------------------------------------------
+
+PERIOD = {"start": "2019-01-02", "end": "2019-01-03"}
+
+
+@pytest.mark.parametrize(
+    ("more", "nulled"),
+    [
+        ({}, 0),
+        ({"valueQuantity": {"value": "<5"}}, 1),
+        ({"valueQuantity": "5 mg"}, 1),
+        ({"valueDateTime": "2019-01-02"}, 1),
+        ({"valuePeriod": PERIOD}, 1),
+        ({"valueRange": {"low": {"value": 1}}}, 1),
+        ({"valueRatio": {"numerator": {"value": 1}}}, 1),
+        ({"valueString": "a text"}, 1),
+        ({"code": concept("29463-7", "a text")}, 1),
+        ({"code": concept("a text", "another text")}, 2),
+        ({"code": {"coding": {"system": LOINC, "code": "29463-7"}}}, 1),
+        ({"code": "29463-7"}, 1),
+        ({"code": {"text": "a text"}}, 0),
+        ({"valueCodeableConcept": {"coding": {"code": "1"}}}, 1),
+        ({"category": concept("vital-signs")}, 1),
+        ({"component": {"code": concept("8480-6")}}, 1),
+        ({"component": [{"code": concept("8480-6"), "valueString": "a text"}]}, 1),
+        ({"component": [{"code": concept("8480-6", "a b"), "valueRange": {}}]}, 2),
+        ({"component": [{"code": concept("8480-6"), "valueQuantity": {"value": "x"}}]}, 1),
+        ({"effectiveDateTime": None, "effectiveTiming": {"event": ["2019-01-02"]}}, 1),
+    ],
+)
+def test_what_of_an_observation_does_not_enter_is_counted(
+    tmp_path: Path, more: dict[str, Any], nulled: int
+) -> None:
+    one = taken(tmp_path, observation(**more))
+    assert one.counts("observation") == (1, 1, 0, 0, nulled)
+
+
+@pytest.mark.parametrize(("written", "read"), [(True, "true"), (False, "false")])
+def test_yes_and_no_are_values(tmp_path: Path, written: bool, read: str) -> None:
+    part = {"code": concept("8480-6"), "valueBoolean": written}
+    one = taken(tmp_path, observation(valueBoolean=written, component=[part]))
+    ((value, (component,), nulled),) = one.rows(
+        "observation", "value_string, components, values_nulled"
+    )
+    assert (value, component["value_string"], nulled) == (read, read, 0)
+
+
+def test_an_instant_is_a_day(tmp_path: Path) -> None:
+    more = {"effectiveDateTime": None, "effectiveInstant": "2019-01-02T03:04:05.678+09:00"}
+    one = taken(tmp_path, observation(**more))
+    ((day, nulled),) = one.rows("observation", "effective_date::varchar, values_nulled")
+    assert (day, nulled) == ("2019-01-02", 0)
+
+
+@pytest.mark.parametrize(
+    ("more", "nulled"),
+    [
+        ({}, 0),
+        ({"code": {"coding": {"system": SNOMED, "code": "195967001"}}}, 1),
+        ({"verificationStatus": "confirmed"}, 1),
+        ({"clinicalStatus": "active", "verificationStatus": "confirmed"}, 2),
+        ({"onsetDateTime": None, "onsetAge": {"value": 5}}, 1),
+        ({"onsetDateTime": None, "onsetString": "in childhood"}, 1),
+        ({"abatementAge": {"value": 7}}, 1),
+        ({"abatementPeriod": PERIOD}, 0),
+    ],
+)
+def test_what_of_a_condition_does_not_enter_is_counted(
+    tmp_path: Path, more: dict[str, Any], nulled: int
+) -> None:
+    one = taken(tmp_path, encounter(), condition(**more))
+    assert one.counts("condition") == (1, 1, 0, 0, nulled)
+
+
+@pytest.mark.parametrize(
+    ("more", "nulled"),
+    [
+        ({"deceasedBoolean": True}, 1),
+        ({"deceasedBoolean": False}, 0),
+        ({"deceasedDateTime": "2019-01-02"}, 0),
+        ({"deceasedDateTime": "2019"}, 1),
+    ],
+)
+def test_a_death_without_a_day_is_counted(
+    tmp_path: Path, more: dict[str, Any], nulled: int
+) -> None:
+    one = taken(tmp_path, patient("p2", **more))
+    assert one.counts("patient") == (2, 2, 0, 0, nulled)
+
+
+def test_a_visit_of_many_types_that_are_texts_is_read(tmp_path: Path) -> None:
+    """The count of a row has one byte."""
+    one = taken(tmp_path, encounter(type=[concept("a text")] * 300))
+    assert one.counts("encounter") == (1, 1, 0, 0, 255)
+
+
+@pytest.mark.parametrize(
+    ("more", "codes", "nulled"),
+    [
+        ({"medicationCodeableConcept": concept("140587")}, ["140587"], 0),
+        (
+            {
+                "contained": [
+                    {"resourceType": "Medication", "id": "m0", "code": concept("3355")},
+                    {"resourceType": "Medication", "id": "m1", "code": concept("140587")},
+                ],
+                "medicationReference": {"reference": "#m1"},
+            },
+            ["140587"],
+            0,
+        ),
+        ({"medicationReference": {"reference": "Medication/m1"}}, None, 1),
+        ({"medicationCodeableConcept": "celecoxib"}, None, 1),
+    ],
+)
+def test_the_drug_of_a_prescription(
+    tmp_path: Path, more: dict[str, Any], codes: list[str] | None, nulled: int
+) -> None:
+    request = {
+        "resourceType": "MedicationRequest",
+        "id": "r1",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "authoredOn": "2019-01-02",
+    }
+    one = taken(tmp_path, request | more)
+    ((codings, count),) = one.rows("medication_request", "codings, values_nulled")
+    assert (codings and [each["code"] for each in codings], count) == (codes, nulled)
+
+
+# -- the shape of a code --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "800203-2345678",
+        "8002032345678",
+        "010-1234-5678",
+        "01012345678",
+        "+82-10-1234-5678",
+        "+821012345678",
+        "02-123-4567",
+        "(02)123-4567",
+        "617-555-1234",
+        "1-617-555-1234",
+        "617.555.1234",
+        "999-11-2222",
+    ],
+)
+def test_the_number_of_a_person_or_telephone_is_no_code(tmp_path: Path, number: str) -> None:
+    one = taken(tmp_path, observation(code=concept(number), status=number))
+    assert one.rows("observation", "codings, status, values_nulled") == [([], None, 2)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "4548-4",  # LOINC
+        "100000-9",
+        "LP16413-4",
+        "LA6576-8",
+        "195967001",  # SNOMED
+        "10692761000119107",
+        "1611000119107",
+        "0093-7146-56",  # NDC
+        "50580-449-05",
+        "12345-6789-1",
+        "0093-7146",
+        "00093714656",
+        "141",  # CVX
+        "99213",  # CPT
+        "0001F",
+        "1049502",  # RxNorm
+        "J45.909",  # ICD-10-CM
+        "0DTJ4ZZ",
+        "8140/3",
+        "645902150",  # Korean EDI
+        "1.2.840.113619.2.62",
+        "10*3/uL",
+    ],
+)
+def test_codes_of_the_code_systems_are_codes(tmp_path: Path, code: str) -> None:
+    one = taken(tmp_path, observation(code=concept(code)))
+    ((codings, nulled),) = one.rows("observation", "codings, values_nulled")
+    assert ([each["code"] for each in codings], nulled) == ([code], 0)
