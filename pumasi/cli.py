@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pumasi import extract
+from pumasi.atomic import write_text
 from pumasi.config import (
     FORMATS,
     SiteConfig,
@@ -90,11 +91,13 @@ def site_add(
         name=name,
     )
     path, text = new_site_file(site, network_folder())
+    # A broken file of another site would leave this one written and the workspace without it.
+    load_network(resolve=False)
     if dry_run:
         typer.echo(f"# would be written to {path}")
         typer.echo(text)
         return
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     for written in [path, *write_workspace()]:
         typer.echo(f"wrote {written}")
     typer.echo(f"next: pumasi site check {site_id}")

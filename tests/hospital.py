@@ -161,6 +161,10 @@ class TinyHospital:
             performedDateTime=day,
         )
 
+    def add(self, resource: str, person: str, **content: Any) -> None:
+        """Add any resource about the person, as it is to be written."""
+        self._event(resource, person, None, **content)
+
     def write(self, folder: Path) -> None:
         """Write the extract as NDJSON, one file per resource type."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import typer.main
 
 from pumasi.cli import app, main
 from pumasi.config import load_network, project_root
+from tests.extract.extracts import ndjson, patient
 from tests.release.tiny import TinySite, failed, passed
 
 
@@ -121,6 +122,67 @@ def test_a_site_that_could_not_work_is_refused(
     assert problem in said.err
     assert "Traceback" not in said.err
     assert list(network.iterdir()) == []
+
+
+def test_a_broken_file_beside_it_is_named_before_anything_is_written(
+    network: Path, pumasi: Pumasi
+) -> None:
+    (network / "sup.toml").write_text("name = =", encoding="utf-8")
+    said = pumasi(*FHIR)
+    assert said.code == 1
+    assert "sup.toml: not a TOML file" in said.err
+    assert [path.name for path in network.iterdir()] == ["sup.toml"]
+    (network / "sup.toml").unlink()
+    assert pumasi(*FHIR).code == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "example"),
+    [
+        ("fhir_r4", "observation.value_string"),
+        ("omop_cdm", "observation.value_as_string"),
+        ("synthea_csv", "observations.value_text"),
+    ],
+)
+def test_the_example_of_a_value_list_is_one_of_the_format(
+    network: Path, pumasi: Pumasi, form: str, example: str
+) -> None:
+    assert pumasi(*ADD, "--format", form, "--vocabulary", "athena").code == 0
+    file = network / "bada.toml"
+    text = file.read_text(encoding="utf-8")
+    assert f'# "{example}" = ["positive", "negative"]' in text
+    file.write_text(text.replace("# [values]", "[values]").replace(f'# "{example}', f'"{example}'))
+    assert load_network(network)["bada"].values == {example: ("positive", "negative")}
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("s3://bucket/extract", "begins with s3://: Install s3fs to access S3. Install it into"),
+        ("sftp://user:secret@host/x", 'begins with sftp://: SFTPFileSystem requires "paramiko" to'),
+        ("htp://host/x", "begins with htp://: there is no such protocol; did you mean http://?"),
+    ],
+)
+@pytest.mark.parametrize("command", [("site", "check", "bada"), ("pull", "--site", "bada")])
+def test_an_address_that_nothing_here_can_read_says_what_is_missing(
+    network: Path, pumasi: Pumasi, command: tuple[str, ...], address: str, problem: str
+) -> None:
+    assert pumasi(*FHIR[:4], address, *FHIR[5:]).code == 0
+    said = pumasi(*command)
+    assert said.code == 1
+    assert said.err.startswith(f"Error: site bada: `source.url` in network/bada.toml {problem}")
+    assert "secret" not in said.err
+
+
+def test_a_vocabulary_at_an_address_that_nothing_here_can_read(
+    network: Path, pumasi: Pumasi
+) -> None:
+    extract = network.parent / "extract"
+    (extract / "Patient.ndjson").write_text(ndjson(patient()), encoding="utf-8")
+    assert pumasi(*FHIR[:-1], "s3://bucket/athena").code == 0
+    said = pumasi("pull", "--site", "bada")
+    assert said.code == 1
+    assert "Error: site bada: vocabulary begins with s3://: Install s3fs" in said.err
 
 
 def test_an_id_that_is_taken_is_refused_and_the_file_stays(network: Path, pumasi: Pumasi) -> None:

@@ -31,12 +31,12 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
     field = ".".join(str(part) for part in detail["loc"] if part != "[key]")
     match detail["type"]:
         case "missing":
-            return f"{field} is missing"
+            return f"{field} is missing; wants {_description(detail['loc'], model)}"
         case "extra_forbidden":
             return f"{field} is not a key of this file; {_nearest(detail['loc'], model)}"
         case "value_error":
-            wants = detail["msg"].removeprefix("Value error, ")
-            return f"{field}: wants {wants}" if field else f"wants {wants}"
+            said = detail["msg"].removeprefix("Value error, ")  # our own: got …, wants …
+            return f"{field}: {said}" if field else said
         case kind:
             wants = _WANTS.get(kind, detail["msg"].removeprefix("Input should be "))
             return f"{field}: got {_short(detail['input'])}, wants {wants}"
@@ -49,10 +49,19 @@ def _nearest(location: Location, model: type[BaseModel]) -> str:
 
 
 def _keys_beside(location: Location, model: type[BaseModel]) -> list[str]:
+    return list(_holder(location, model).model_fields)
+
+
+def _description(location: Location, model: type[BaseModel]) -> str:
+    return _holder(location, model).model_fields[str(location[-1])].description or "a value"
+
+
+def _holder(location: Location, model: type[BaseModel]) -> type[BaseModel]:
+    """The section that holds, or should hold, the key at the end of the location."""
     for part in location[:-1]:
         if isinstance(part, str):
             model = _section(model, part)
-    return list(model.model_fields)
+    return model
 
 
 def _section(model: type[BaseModel], field: str) -> type[BaseModel]:

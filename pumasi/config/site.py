@@ -6,7 +6,9 @@ a refusal into a message that names the file, the field, what it got and what it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
@@ -14,6 +16,25 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, mo
 SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv"]
 FORMATS: tuple[str, ...] = get_args(SourceFormat)
 SITE_ID_PATTERN = r"[a-z][a-z0-9_]*"
+# The raw columns whose texts `[values]` may admit: those of kind *value* in the format's contract,
+# which the configuration doesn't import; a test holds the two together. The last is the example in
+# a new site's file.
+VALUE_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "omop_cdm": (
+        "person.gender_source_value",
+        "person.race_source_value",
+        "person.ethnicity_source_value",
+        "measurement.value_source_value",
+        "observation.value_as_string",
+    ),
+    "fhir_r4": ("patient.gender", "observation.value_comparator", "observation.value_string"),
+    "synthea_csv": (
+        "patients.gender",
+        "patients.race",
+        "patients.ethnicity",
+        "observations.value_text",
+    ),
+}
 
 # TOML has dates and numbers of its own: a quoted one is a mistake, not another spelling.
 Day = Annotated[date, Strict()]
@@ -36,7 +57,7 @@ class SourceConfig(_Section):
     a row that is missing was deleted, in an incremental one it didn't change.
     """
 
-    url: Text
+    url: Text = Field(description='the folder or URL of the deliveries, such as "../extract"')
     as_of: Day | None = None
     extracted_through: Day | None = None
     kind: Literal["full", "incremental"] = "full"
@@ -45,8 +66,8 @@ class SourceConfig(_Section):
     def _covers_only_the_past(self) -> Self:
         if self.as_of and self.extracted_through and self.extracted_through > self.as_of:
             raise ValueError(
-                f"extracted_through {self.extracted_through} on or before as_of {self.as_of}: "
-                "an extract can't cover days after it was made"
+                f"got extracted_through {self.extracted_through} after as_of {self.as_of}, "
+                "wants it on that day or before: an extract can't cover days after it was made"
             )
         return self
 
@@ -60,29 +81,33 @@ class VocabularyConfig(_Section):
     @model_validator(mode="after")
     def _folder_has_a_url(self) -> Self:
         if self.source == "folder" and self.url is None:
-            raise ValueError("url when source is 'folder': the folder of the vocabulary tables")
+            raise ValueError(
+                "got source = 'folder' and no url, wants url: the folder of the vocabulary tables"
+            )
         if self.source == "delivery" and self.url is not None:
-            raise ValueError("source = 'folder' when a url is given")
+            raise ValueError("got a url and source = 'delivery', wants source = 'folder'")
         return self
 
 
 class Threshold(_Section):
     """A known defect that this hospital accepts: the share of the denominator that may violate."""
 
-    check: Dotted
-    limit: Annotated[float, Strict(), Field(ge=0, le=1)]
-    reason: Text
-    decided: Day
+    check: Dotted = Field(description='a check, such as "person.gender_is_known"')
+    limit: Annotated[float, Strict(), Field(ge=0, le=1)] = Field(
+        description="the share that may violate it, such as 0.05"
+    )
+    reason: Text = Field(description="why it is accepted, in a sentence")
+    decided: Day = Field(description="the day of the decision, such as 2024-12-31")
 
 
 class SiteConfig(_Section):
     """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded."""
 
     id: Annotated[str, StringConstraints(pattern=rf"^{SITE_ID_PATTERN}$")]
-    name: Text
-    format: SourceFormat
+    name: Text = Field(description='a name for people, such as "Bada Hospital"')
+    format: SourceFormat = Field(description=f"one of {', '.join(FORMATS)}")
     description: str = ""
-    source: SourceConfig
+    source: SourceConfig = Field(description="a section [source] with url, as_of and kind")
     vocabulary: VocabularyConfig = VocabularyConfig()
     values: dict[Dotted, tuple[str, ...]] = Field(default_factory=dict)
     thresholds: tuple[Threshold, ...] = ()
@@ -92,5 +117,17 @@ class SiteConfig(_Section):
         checks = [threshold.check for threshold in self.thresholds]
         twice = sorted({check for check in checks if checks.count(check) > 1})
         if twice:
-            raise ValueError(f"one threshold per check: {', '.join(twice)} has several")
+            raise ValueError(
+                f"thresholds: got several for {', '.join(twice)}, wants one threshold per check"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _values_are_of_text_columns(self) -> Self:
+        known = VALUE_COLUMNS[self.format]
+        for key in self.values:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+                raise ValueError(f"values: got {key}, wants a text column of {self.format}; {hint}")
         return self

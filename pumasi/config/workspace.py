@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pumasi.atomic import write_text
 from pumasi.config.network import load_network
 from pumasi.config.paths import home_folder, network_folder, project_root
 from pumasi.config.site import SiteConfig
@@ -93,8 +94,7 @@ def write_workspace() -> list[Path]:
         profiles_folder() / "profiles.yml": render_profiles(network),
     }
     for path, content in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
+        write_text(path, content)
     return list(contents)
 
 

@@ -12,13 +12,13 @@ import tomlkit
 from tomlkit.items import Table
 
 from pumasi.config.network import parse_site, resolve_url
-from pumasi.config.site import FORMATS, SITE_ID_PATTERN
+from pumasi.config.site import FORMATS, SITE_ID_PATTERN, VALUE_COLUMNS
 from pumasi.errors import ConfigError
 
 _TAIL = """
 # Text values are personal until listed: a value enters only if it is named here.
 # [values]
-# "observation.value_string" = ["positive", "negative"]
+# "{value_column}" = ["positive", "negative"]
 
 # A known defect that this hospital accepts, as a share of the rows that could show it.
 # [[thresholds]]
@@ -80,7 +80,7 @@ def _render(site: NewSite, network: Path) -> str:
     document.add("format", tomlkit.item(site.format))
     document.add("source", _source(site, network))
     document.add("vocabulary", _vocabulary(site, network))
-    return tomlkit.dumps(document) + _TAIL
+    return tomlkit.dumps(document) + _TAIL.format(value_column=VALUE_COLUMNS[site.format][-1])
 
 
 def _source(site: NewSite, network: Path) -> Table:

@@ -33,12 +33,26 @@ IDENTIFIERS = frozenset({Kind.PERSON, Kind.VISIT, Kind.EVENT, Kind.SPLIT})
 
 # What a code of a code system or a UCUM unit looks like; a sentence or a full name does not.
 CODE_SHAPE = r"[A-Za-z0-9.\-_/*%\[\]{}()^:+'#&,]{1,50}"
+# What the number of a person or a telephone looks like, and no code does: the last group of a NDC
+# has two digits at most, the middle of a long SNOMED id no day.
+DAY_OF_BIRTH = r"\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
+NUMBER_SHAPES = (
+    r"\d{6}-\d{7}",  # resident registration number
+    rf"{DAY_OF_BIRTH}[0-9]\d{{6}}",  # the same without its dash
+    r"\d{3}-\d{2}-\d{4}",  # social security number
+    r"(\+?\d{1,3}[-.]?)?\(?\d{1,4}[-.)]-?\d{3,4}[-.]\d{4}",  # telephone, in groups
+    r"(\+\d{8,15}|010\d{8})",  # telephone, in one
+)
 
 
 def is_code(expression: str) -> str:
     """SQL condition: the text has the shape of a code."""
     shape = CODE_SHAPE.replace("'", "''")
-    return f"regexp_full_match({expression}, '{shape}')"
+    numbers = "|".join(NUMBER_SHAPES)
+    return (
+        f"(regexp_full_match({expression}, '{shape}') "
+        f"and not regexp_full_match({expression}, '{numbers}'))"
+    )
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,9 @@ class Column:
     SQL expressions over the parsed resource (FHIR); the first that exists is taken. `required`: a
     file without it is refused, a row without it is quarantined. `expected`: a file without it is
     refused, because it carries data, but a row may lack it. `values` are the strings that every
-    site admits; `sql_type` is for structures.
+    site admits; `sql_type` is for structures. `offered` is SQL: how many values the source has for
+    it, where its expression can leave out some; `refusal` is the reason for which a row is
+    quarantined if it leaves out all that a required column was offered.
     """
 
     name: str
@@ -60,6 +76,8 @@ class Column:
     domain: str = ""
     values: tuple[str, ...] = ()
     sql_type: str = ""
+    offered: str = ""
+    refusal: str = ""
 
     def source_names(self) -> tuple[str, ...]:
         """Names that the column may have at the source, lower case."""

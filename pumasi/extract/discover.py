@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -59,7 +60,7 @@ class DeliveryFolder:
         It tells a changed folder from an unchanged one. What a delivery *is* is its content, and
         two keys may turn out to be one delivery.
         """
-        filesystem, path = fsspec.core.url_to_fs(self.url)
+        filesystem, path = _filesystem(self.url, self.name)
         said = [
             f"/{name} {_stamp(filesystem, path + '/' + name)}" for name in listing(filesystem, path)
         ]
@@ -72,7 +73,7 @@ class DeliveryFolder:
         What is remote or in a zip is unpacked below `landing` and removed afterwards.
         """
         shutil.rmtree(landing, ignore_errors=True)  # what a killed process left
-        filesystem, path = fsspec.core.url_to_fs(self.url)
+        filesystem, path = _filesystem(self.url, self.name)
         try:
             folder = Path(path)
             if not isinstance(filesystem, LocalFileSystem):
@@ -94,8 +95,9 @@ def discover(config: SiteConfig) -> list[DeliveryFolder]:
         DeliveryError: the folder does not exist or holds no file of the site's format, or a file
             lies where it belongs to no delivery.
     """
-    filesystem, path = fsspec.core.url_to_fs(config.source.url)
-    if not filesystem.isdir(path):
+    place = f"site {config.id}: `source.url` in network/{config.id}.toml"
+    filesystem, path = _filesystem(config.source.url, place)
+    if not _is_folder(filesystem, path, place):
         raise DeliveryError(
             f"site {config.id}: the source folder {config.source.url} does not exist; "
             f"mend `source.url` in network/{config.id}.toml"
@@ -117,6 +119,35 @@ def discover(config: SiteConfig) -> list[DeliveryFolder]:
             f"({len(listed)} other files); is `format` right in network/{config.id}.toml?"
         )
     return [_delivery(filesystem, path, folder) for folder in sorted(folders)]
+
+
+def _filesystem(url: str, place: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """What reads the address, and the path there; an address may hold a password: it isn't shown.
+
+    Raises:
+        DeliveryError: the protocol is unknown, or what speaks it is not installed or fails.
+    """
+    protocol = url.partition("://")[0]
+    try:
+        filesystem, path = fsspec.core.url_to_fs(url)
+        return filesystem, path
+    except ImportError as error:  # says which package
+        why = f"{error}. Install it into the environment of pumasi"
+    except ValueError:
+        near = get_close_matches(protocol, fsspec.available_protocols(), n=1)
+        why = "there is no such protocol" + (f"; did you mean {near[0]}://?" if near else "")
+    except OSError as error:
+        why = f"it can't be reached ({type(error).__name__}); is the address right?"
+    raise DeliveryError(f"{place} begins with {protocol}://: {why}")
+
+
+def _is_folder(filesystem: fsspec.AbstractFileSystem, path: str, place: str) -> bool:
+    try:
+        return bool(filesystem.isdir(path))
+    except OSError as error:
+        raise DeliveryError(
+            f"{place} can't be reached ({type(error).__name__}); is the address right?"
+        ) from None
 
 
 def _delivery_of(file: PurePosixPath, stated: set[PurePosixPath]) -> PurePosixPath:

@@ -13,6 +13,8 @@ from pumasi.extract.contract import IDENTIFIERS, Column, Kind, is_code, sql_type
 NULL_TOKENS = ("\\n", "null", "(null)", "<null>")
 # These too, but in codes and words they may mean something: NA is sodium, Namibia, not applicable.
 MISSING_TOKENS = ("na", "n/a", "nan", "none", "<na>")
+# One byte a row; more values than this are hardly ever lost of one.
+MOST_COUNTED = 255
 
 
 def select_rows(
@@ -128,8 +130,10 @@ def _listed(column: Column, values: Mapping[str, Sequence[str]]) -> str:
 def _reason(column: Column, index: int) -> str:
     wanted = {Kind.DATE: "a date", Kind.INTEGER: "an integer", Kind.TIMESTAMP: "a time"}
     what = wanted.get(column.kind, f"an admitted {column.kind.value}")
+    refused = f"s{index} is null and {column.offered} > 0 then '{column.refusal}' when "
     return (
-        f"case when s{index} is null then '{column.name} is missing' "
+        f"case when {refused if column.refusal else ''}"
+        f"s{index} is null then '{column.name} is missing' "
         f"when v{index} is null then '{column.name} is not {what}' end"
     )
 
@@ -145,4 +149,12 @@ def _nulled(columns: Sequence[Column], sources: Mapping[str, str]) -> str:
         f"(s{places[0]} is not null and {' and '.join(f'v{i} is null' for i in places)})::integer"
         for places in taken.values()
     ]
-    return " + ".join(counts) or "0"
+    counts += [_left_out(c, f"s{i}") for i, c in enumerate(columns) if c.offered]
+    return f"least({' + '.join(counts) or '0'}, {MOST_COUNTED})"
+
+
+def _left_out(column: Column, text: str) -> str:
+    """Count of what the source offers and the column's expression leaves out."""
+    structure = column.kind is Kind.STRUCTURE
+    taken = f"coalesce(len({text}), 0)" if structure else f"({text} is not null)::integer"
+    return f"greatest(coalesce({column.offered}, 0) - {taken}, 0)"

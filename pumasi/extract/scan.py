@@ -162,7 +162,7 @@ def unused_types(lines: str, used: Collection[str]) -> str:
 def _parsed(lines: str, structure: Mapping[str, Any], place: str) -> str:
     # One look at each line: `json_valid` beside it took half as much memory and time again.
     shape = literal(json.dumps(structure))
-    return f"(select {place}, try(from_json(line, {shape})) as r from {lines})"
+    return f"(select {place}, line, try(from_json(line, {shape})) as r from {lines})"
 
 
 def number_around(

@@ -1,19 +1,18 @@
 """The OMOP vocabulary tables of a site, from its delivery or from a folder such as Athena's.
 
 All nine tables are written, empty where the source has none, and their content is hashed: a release
-names the vocabulary that it was made with.
+names the vocabulary that it was made with. A table may lie in several files: all of them count.
 """
 
 import json
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from pumasi.atomic import write_text
+from pumasi.atomic import sync_folder, write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError, VocabularyError
 from pumasi.extract.columns import check_columns, csv_header, parquet_header
@@ -113,6 +112,8 @@ TABLES = (
 )
 # Without these two nothing can be mapped; the others may be missing.
 NEEDED = ("concept", "concept_relationship")
+# What programs call the files of a table that is a folder: part-0000-…, data_0, 000000000012.
+PART_NAME = re.compile(r"(part|data|file|chunk)?[-_]?\d[\w-]*")
 
 
 def read_vocabulary(
@@ -135,6 +136,7 @@ def read_vocabulary(
         sources = list(reversed(deliveries))
     try:
         with no_row_values("vocabulary"), alone(paths):
+            _restore(paths)
             return _read(config, sources, paths)
     except DeliveryError as error:
         raise VocabularyError(f"site {config.id}: {error}") from None
@@ -170,15 +172,28 @@ def _require(config: SiteConfig, counts: dict[str, int]) -> None:
             )
 
 
+def _before(paths: SitePaths) -> Path:
+    return paths.reading / "vocabulary-before"
+
+
+def _restore(paths: SitePaths) -> None:
+    """Undo a swap that a killed process left between its two renames."""
+    if _before(paths).exists() and not paths.vocabulary.exists():
+        with hold_warehouse(paths):
+            _before(paths).rename(paths.vocabulary)
+    shutil.rmtree(_before(paths), ignore_errors=True)
+
+
 def _swap(work: Path, paths: SitePaths) -> None:
     """Put the new tables in the place of the old while nobody builds."""
-    old = paths.reading / "vocabulary-before"
-    shutil.rmtree(old, ignore_errors=True)
+    for path in work.iterdir():
+        sync_folder(path)
     with hold_warehouse(paths):
         if paths.vocabulary.exists():
-            paths.vocabulary.rename(old)
+            paths.vocabulary.rename(_before(paths))
         work.rename(paths.vocabulary)
-    shutil.rmtree(old, ignore_errors=True)
+        sync_folder(paths.vocabulary.parent)
+    shutil.rmtree(_before(paths), ignore_errors=True)
 
 
 def _write(files: dict[str, Path], work: Path) -> dict[str, int]:
@@ -189,14 +204,9 @@ def _write(files: dict[str, Path], work: Path) -> dict[str, int]:
     with connection(spill) as opened:
         for table in TABLES:
             target = work / f"{table.name}.parquet"
-            with _scan(opened, files, table) as found:
-                scan = found[1] if found else None
-                into = literal(str(target))
-                opened.execute(f"copy ({_select(table, scan)}) to {into} (format parquet)")
-                if found:
-                    _check_whole(opened, table, found[0], target)
+            there = _write_table(opened, files, table, target)
             content = table_content(opened, target)
-            if found:
+            if there:
                 counts[table.name] = content.rows
             hashes[table.name] = content.hash
     shutil.rmtree(spill, ignore_errors=True)
@@ -206,28 +216,135 @@ def _write(files: dict[str, Path], work: Path) -> dict[str, int]:
     return counts
 
 
-def _check_whole(opened: duckdb.DuckDBPyConnection, table: Table, name: str, target: Path) -> None:
-    """Raise if a line was refused or an id is no number: a concept lost here is missed nowhere."""
-    there = "select 1 from duckdb_tables() where table_name = 'reject_errors'"
-    if opened.execute(there).fetchall():
-        lines = opened.execute("select distinct line from reject_errors order by 1").fetchall()
-        opened.execute("drop table reject_errors")
-        opened.execute("drop table reject_scans")
-        if lines:
-            raise DeliveryError(
-                f"{name}: {len(lines)} lines can't be read, the first is line {lines[0][0]}; "
-                "download the table again"
-            )
+def _write_table(
+    opened: duckdb.DuckDBPyConnection, files: dict[str, Path], table: Table, target: Path
+) -> bool:
+    """Write the distinct rows of all files that hold the table; False if none does."""
+    parts: dict[str, Path] = {}
+    for number, (name, path) in enumerate(files.items()):
+        part = target.with_suffix(f".{number}.part")
+        with no_row_values(name):
+            if _read_part(opened, table, name, path, part):
+                parts[name] = part
+    every = f"select distinct * from {parquet_relation(*parts.values())}"
+    _copy(opened, every if parts else _select(table, None), target)
+    _check_one_row_per_concept(opened, table, list(parts), target)
+    for part in parts.values():
+        part.unlink()
+    return bool(parts)
+
+
+def _read_part(
+    opened: duckdb.DuckDBPyConnection, table: Table, name: str, path: Path, part: Path
+) -> bool:
+    """Write the rows that a file has of the table, whatever its container; False if it has none."""
+    container = container_of(name)
+    if container == "duckdb":
+        return _read_database(opened, table, name, path, part)
+    if container not in ("csv", "parquet") or not _holds(table, name):
+        return False
+    if container == "parquet":
+        header = parquet_header(path, name)
+        check_columns(table, header.columns, name)
+        scan = table_scan(parquet_relation(path), header, table)
+        _copy(opened, _select(table, scan), part)
+    else:
+        lines = examine(path, name, text=True).lines
+        header = csv_header(path, name)
+        check_columns(table, header.columns, name)
+        _copy(opened, _select(table, csv_scan(path, header, table)), part)
+        _check_lines(opened, name, lines, part)
+    _check_ids(opened, table, name, part)
+    return True
+
+
+def _read_database(
+    opened: duckdb.DuckDBPyConnection, table: Table, name: str, path: Path, part: Path
+) -> bool:
+    attach(opened, path, name)
+    try:
+        there = database_table(opened, table.name, name)
+        if there is None:
+            return False
+        check_columns(table, there[1].columns, f"{name}:{table.name}")
+        _copy(opened, _select(table, table_scan(*there, table)), part)
+    finally:
+        opened.execute("detach source")
+    _check_ids(opened, table, f"{name}:{table.name}", part)
+    return True
+
+
+def _holds(table: Table, name: str) -> bool:
+    """Whether a file is the table or a part of it: CONCEPT.csv, concept_1.csv, concept/part-0.csv.
+
+    Beside its tables Athena puts CONCEPT_CPT4.csv, and a folder may be called vocabulary.
+    """
+    path = PurePosixPath(name.lower())
+    stem = path.name.split(".", 1)[0]
+    if re.fullmatch(rf"{table.name}([-_]?\d+)?", stem):
+        return True
+    return path.parent.name == table.name and PART_NAME.fullmatch(stem) is not None
+
+
+def _copy(opened: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
+    opened.execute(f"copy ({query}) to {literal(str(target))} (format parquet)")
+
+
+def _check_lines(opened: duckdb.DuckDBPyConnection, name: str, lines: int, part: Path) -> None:
+    """Raise unless every line but the header is a row: a concept lost here is missed nowhere.
+
+    A quotation mark that opens in one row and closes in another makes one row of both. No name of
+    a concept has line breaks, so none is allowed for.
+    """
+    rejected = opened.execute("select distinct line from reject_errors order by 1").fetchall()
+    opened.execute("drop table reject_errors")
+    opened.execute("drop table reject_scans")
+    if rejected:
+        raise DeliveryError(
+            f"{name}: {len(rejected)} lines can't be read, the first is line {rejected[0][0]}; "
+            "download the table again"
+        )
+    rows = _number(opened, f"select count(*) from {parquet_relation(part)}")
+    if rows != lines - 1:
+        raise DeliveryError(
+            f"{name}: {lines - 1} lines below the header gave {rows} rows: a quotation mark is not "
+            "closed in its line, or a value breaks lines; download the table again, and leave it "
+            "as Athena writes it (tabs, no quotation marks around values)"
+        )
+
+
+def _check_ids(opened: duckdb.DuckDBPyConnection, table: Table, name: str, part: Path) -> None:
+    """Raise if an id is no number."""
     ids = [c.name for c in table.columns if c.required and c.kind is Kind.INTEGER]
     if not ids:
         return
     lacking = " or ".join(f"{column} is null" for column in ids)
-    query = f"select count(*) from {parquet_relation(target)} where {lacking}"
-    rows = opened.execute(query).fetchall()[0][0]
+    rows = _number(opened, f"select count(*) from {parquet_relation(part)} where {lacking}")
     if rows:
         raise DeliveryError(
             f"{name}: {rows} rows without a number in {' or '.join(ids)}; download the table again"
         )
+
+
+def _check_one_row_per_concept(
+    opened: duckdb.DuckDBPyConnection, table: Table, names: list[str], target: Path
+) -> None:
+    """Raise if files contradict each other, as those of two versions of the vocabulary do."""
+    if table.name != "concept":
+        return
+    twice = _number(
+        opened,
+        f"select count(*) - count(distinct concept_id) from {parquet_relation(target)}",
+    )
+    if twice:
+        raise DeliveryError(
+            f"{', '.join(names)}: {twice} concepts are there again with another content; "
+            "leave the files of one version of the vocabulary only"
+        )
+
+
+def _number(opened: duckdb.DuckDBPyConnection, query: str) -> int:
+    return opened.execute(query).fetchall()[0][0]  # type: ignore[no-any-return]
 
 
 def _combined(hashes: dict[str, str]) -> str:
@@ -246,42 +363,10 @@ def _select(table: Table, scan: Scan | None) -> str:
         columns.append(f"try_cast({text} as {sql}) as {column.name}")
     if scan is None:
         return f"select {', '.join(columns)} where false"
-    return f"select distinct {', '.join(columns)} from {scan.relation}"
+    return f"select {', '.join(columns)} from {scan.relation}"
 
 
 def _day(text: str) -> str:
     """Athena writes 20991231, others 2099-12-31."""
     dashed = f"regexp_replace({text}, '^(\\d{{4}})(\\d{{2}})(\\d{{2}})$', '\\1-\\2-\\3')"
     return f"left({dashed}, 10)"
-
-
-@contextmanager
-def _scan(
-    opened: duckdb.DuckDBPyConnection, files: dict[str, Path], table: Table
-) -> Iterator[tuple[str, Scan] | None]:
-    """The table's file name and relation in whatever container holds it; None if none does."""
-    for name, path in files.items():
-        container = container_of(name)
-        stem = Path(name).name.lower().split(".", 1)[0]
-        if container == "duckdb":
-            attach(opened, path, name)
-            try:
-                there = database_table(opened, table.name, name)
-                if there is not None:
-                    check_columns(table, there[1].columns, f"{name}:{table.name}")
-                    yield name, table_scan(*there, table)
-                    return
-            finally:
-                opened.execute("detach source")
-        elif stem == table.name and container == "csv":
-            examine(path, name, text=path.suffix.lower() == ".gz")  # proves that a gzip is whole
-            header = csv_header(path, name)
-            check_columns(table, header.columns, name)
-            yield name, csv_scan(path, header, table)
-            return
-        elif stem == table.name and container == "parquet":
-            header = parquet_header(path, name)
-            check_columns(table, header.columns, name)
-            yield name, table_scan(parquet_relation(path), header, table)
-            return
-    yield None

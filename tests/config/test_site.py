@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from pumasi.config import get_site, load_network, load_site, project_root
+from pumasi.config.site import VALUE_COLUMNS
 from pumasi.errors import ConfigError
+from pumasi.extract.contract import Kind
+from pumasi.extract.formats import FORMATS as CONTRACTS
 
 GOOD = """\
 name = "Bada"
@@ -118,23 +121,48 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
             "colour is not a key of this file; it knows id, name, format, description, source, "
             "vocabulary, values, thresholds",
         ),
-        ('name = "Bada"\n', "", "name is missing"),
-        ('url = "extract"\n', "", "source.url is missing"),
+        (
+            'name = "Bada"\n',
+            "",
+            'name is missing; wants a name for people, such as "Bada Hospital"',
+        ),
+        (
+            'format = "fhir_r4"\n',
+            "",
+            "format is missing; wants one of omop_cdm, fhir_r4, synthea_csv",
+        ),
+        (
+            'url = "extract"\n',
+            "",
+            "source.url is missing; wants the folder or URL of the deliveries, such as ",
+        ),
+        ("limit = 0.02\n", "", "thresholds.0.limit is missing; wants the share that may violate"),
+        (
+            '"observation.value_string" =',
+            '"observation.valu" =',
+            "values: got observation.valu, wants a text column of fhir_r4; did you mean "
+            "observation.value_string?",
+        ),
+        (
+            '"observation.value_string" =',
+            '"x.y" =',
+            "values: got x.y, wants a text column of fhir_r4; it has patient.gender, ",
+        ),
         ('"extract"', '" "', "source.url: got ' ', wants a text that is not empty"),
         (
             "extracted_through = 2024-01-30",
             "extracted_through = 2024-02-01",
-            "source: wants extracted_through 2024-02-01 on or before as_of 2024-01-31",
+            "source: got extracted_through 2024-02-01 after as_of 2024-01-31, wants it on that day",
         ),
         (
             'url = "../athena"\n',
             "",
-            "vocabulary: wants url when source is 'folder': the folder of the vocabulary tables",
+            "vocabulary: got source = 'folder' and no url, wants url: the folder of the vocabulary",
         ),
         (
             'source = "folder"',
             'source = "delivery"',
-            "vocabulary: wants source = 'folder' when a url is given",
+            "vocabulary: got a url and source = 'delivery', wants source = 'folder'",
         ),
         (
             "limit = 0.02",
@@ -173,7 +201,29 @@ def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
 
 def test_a_check_has_one_threshold(tmp_path: Path) -> None:
     twice = GOOD + GOOD[GOOD.index("[[thresholds]]") :]
-    assert "one threshold per check: person.gender_is_known" in problem_of(tmp_path, twice)
+    assert problem_of(tmp_path, twice) == (
+        f"{tmp_path}/bada.toml: thresholds: got several for person.gender_is_known, "
+        "wants one threshold per check"
+    )
+
+
+def test_a_file_without_a_source_is_told_what_one_is(tmp_path: Path) -> None:
+    assert "source is missing; wants a section [source] with url, as_of and kind" in problem_of(
+        tmp_path, 'name = "x"\nformat = "fhir_r4"\n'
+    )
+
+
+def test_the_text_columns_are_those_of_the_contracts() -> None:
+    of_contracts = {
+        form.name: {
+            f"{table.name}.{column.name}"
+            for table in form.tables
+            for column in table.columns
+            if column.kind is Kind.VALUE
+        }
+        for form in CONTRACTS.values()
+    }
+    assert {name: set(columns) for name, columns in VALUE_COLUMNS.items()} == of_contracts
 
 
 def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ STALE = "is stale: run `pumasi site sync`"
 
 def two_sites(folder: Path) -> Path:
     write_site(folder, GOOD.replace('"extract"', '"${NO_SUCH_VARIABLE}"'))
-    write_site(folder, GOOD.replace('"fhir_r4"', '"omop_cdm"'), "sup.toml")
+    other = GOOD.replace('"fhir_r4"', '"omop_cdm"').replace("value_string", "value_as_string")
+    write_site(folder, other, "sup.toml")
     return folder
 
 

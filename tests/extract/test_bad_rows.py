@@ -312,7 +312,7 @@ def test_lines_of_a_mixed_file_are_numbered_right_around_a_broken_one(tmp_path: 
         (encounter(period={"start": "2019"}), "start_date is not a date"),
         (encounter(period={}), "start_date is missing"),
         (encounter(period="2019-01-01"), "start_date is missing"),
-        (encounter(subject="Patient/"), "patient_id is missing"),
+        (encounter(subject="Patient/"), "subject is no Patient"),
         ({k: v for k, v in encounter().items() if k != "id"}, "encounter_id is missing"),
     ],
 )

@@ -75,7 +75,8 @@ NULLED = {
     "gibleed_csv": {"person": 2694},
     "nj": {"measurement": 9155},
     "smart": {"observation": 190},
-    "tietai": {"observation": 2262},
+    # Supplies that are not in days.
+    "tietai": {"observation": 2262, "medication_request": 210},
     "synthea": {"observations": 373},
 }
 EVERY = sorted(READ)

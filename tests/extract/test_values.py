@@ -242,6 +242,7 @@ def test_a_text_in_the_place_of_a_code_does_not_enter(tmp_path: Path) -> None:
             {
                 "codings": [{"system": SNOMED, "code": "8480-6"}],
                 "value_number": 120.0,
+                "value_comparator": None,
                 "value_unit": None,
                 "value_codings": [],
                 "value_string": None,
@@ -249,6 +250,7 @@ def test_a_text_in_the_place_of_a_code_does_not_enter(tmp_path: Path) -> None:
             {
                 "codings": [],
                 "value_number": 80.0,
+                "value_comparator": None,
                 "value_unit": "mmHg",
                 "value_codings": None,
                 "value_string": None,

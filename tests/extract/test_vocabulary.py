@@ -150,11 +150,6 @@ def containers(tmp_path: Path) -> dict[str, dict[str, str | bytes]]:
             )
             connection.execute(f"copy {name} to '{made}/{name}.parquet'")
 
-    def with_commas(text: str) -> str:
-        buffer = io.StringIO()
-        csv.writer(buffer).writerows(line.split("\t") for line in text.splitlines())
-        return buffer.getvalue()
-
     return {
         "gzip": {"concept.csv.gz": CONCEPT, "concept_relationship.csv.gz": RELATIONSHIP},
         "commas": {
@@ -227,7 +222,7 @@ def test_no_relationships(tmp_path: Path) -> None:
         ),
         (
             lambda text: text.replace("Asthma", "Asthma\r").replace("\t\n1", "\t\r\n1"),
-            "site tiny: vocabulary: DuckDB refuses it (InvalidInputException); export it again. "
+            "site tiny: CONCEPT.csv: DuckDB refuses it (InvalidInputException); export it again. "
             "Nothing of it was taken in; what was read before is intact",
         ),
     ],
@@ -236,6 +231,86 @@ def test_a_table_that_is_not_whole(
     tmp_path: Path, spoil: Callable[[str], str], message: str
 ) -> None:
     assert refusal(tmp_path, ATHENA | {"CONCEPT.csv": spoil(CONCEPT)}) == message
+
+
+def with_commas(text: str) -> str:
+    """Athena's file as a CSV with commas, values in quotation marks where that is needed."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(line.split("\t") for line in text.splitlines())
+    return buffer.getvalue()
+
+
+def test_a_quotation_mark_that_closes_in_another_row_loses_no_concept(tmp_path: Path) -> None:
+    text = with_commas(CONCEPT.replace('5" tube, "sterile', "Tube"))
+    text = text.replace("1,Tube,", '1,"Tube,').replace("3,Old asthma,", '3,Old asthma",')
+    files: dict[str, str | bytes] = {
+        "concept.csv": text,
+        "concept_relationship.csv": with_commas(RELATIONSHIP),
+    }
+    message = refusal(tmp_path, files)
+    assert message.startswith("site tiny: concept.csv: ")
+    assert "download the table again" in message
+
+
+@pytest.mark.parametrize("columns_agree", [True, False])
+def test_rows_that_a_quotation_mark_makes_one_are_refused(
+    tmp_path: Path, columns_agree: bool
+) -> None:
+    """The merged row has as many columns as any other, so only its lines tell of it."""
+    header = "concept_id,domain_id,vocabulary_id,concept_code,concept_name"
+    rows = ["1,Device,SNOMED,111,Tube", "2,Device,SNOMED,222,Cuff", "3,Device,SNOMED,333,Wire"]
+    rows[0] = rows[0].replace("Tube", '"Tube')
+    rows[2] = rows[2].replace("Wire", 'Wire"' if columns_agree else "Wire")
+    files: dict[str, str | bytes] = {
+        "concept.csv": "\n".join([header, *rows, "4,Device,SNOMED,444,Clip"]) + "\n",
+        "concept_relationship.csv": with_commas(RELATIONSHIP),
+    }
+    message = refusal(tmp_path, files)
+    assert message.startswith("site tiny: concept.csv: ")
+    if columns_agree:
+        assert "4 lines below the header gave 2 rows: a quotation mark is not closed" in message
+
+
+def test_quotation_marks_in_names_are_read_as_they_are(tmp_path: Path) -> None:
+    names = ('"', '"Tube', 'Tube"', '"Tube"', 'a "b" c', '""', '5" x 7"')
+    row = "\tDevice\tSNOMED\tPhysical Object\tS\t111\t19700101\t20991231\t\n"
+    lines = "".join(f"{n}\t{name}{row}" for n, name in enumerate(names, start=1))
+    paths = SitePaths.of("tiny", tmp_path / "home")
+    files = ATHENA | {"CONCEPT.csv": CONCEPT.split("\n")[0] + "\n" + lines}
+    read_vocabulary(with_folder(write_files(tmp_path / "athena", files)), [], paths)
+    assert rows(paths, "concept", "concept_id, concept_name") == list(enumerate(names, start=1))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("concept_1.csv", "concept_2.csv"),
+        ("concept/part-0.csv", "concept/part-1.csv"),
+        ("CONCEPT/000000000000.csv.gz", "CONCEPT/000000000001.csv.gz"),
+        ("concept/part-00000-3f2a-c000.csv", "concept/part-00001-3f2a-c000.csv"),
+        ("concept.csv", "concept_2.csv.gz"),
+    ],
+)
+def test_all_parts_of_a_table_are_read(tmp_path: Path, names: tuple[str, str]) -> None:
+    header, *concepts = CONCEPT.splitlines(keepends=True)
+    files: dict[str, str | bytes] = {
+        names[0]: header + concepts[0],
+        names[1]: header + "".join(concepts[1:]),
+        "CONCEPT_RELATIONSHIP.csv": RELATIONSHIP,
+        "vocabulary/CONCEPT_CPT4.csv": "neither a table nor a part of one\n",
+    }
+    paths = SitePaths.of("tiny", tmp_path / "home")
+    counts = read_vocabulary(with_folder(write_files(tmp_path / "parts", files)), [], paths)
+    assert counts["concept"] == 3
+    assert counts["vocabulary"] == 0
+
+
+def test_parts_that_contradict_each_other(tmp_path: Path) -> None:
+    files = ATHENA | {"old/concept.csv": CONCEPT.replace("Asthma", "asthma")}
+    assert refusal(tmp_path, files) == (
+        "site tiny: CONCEPT.csv, old/concept.csv: 1 concepts are there again with another content; "
+        "leave the files of one version of the vocabulary only"
+    )
 
 
 def test_a_truncated_table(tmp_path: Path) -> None:

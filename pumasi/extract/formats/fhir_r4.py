@@ -13,21 +13,46 @@ CODINGS = "struct(system varchar, code varchar)[]"
 CODEABLE: dict[str, Any] = {"coding": [{"system": "VARCHAR", "code": "VARCHAR"}]}
 REFERENCE = {"reference": "VARCHAR"}
 PERIOD = {"start": "VARCHAR", "end": "VARCHAR"}
-QUANTITY = {"value": "DOUBLE", "unit": "VARCHAR", "code": "VARCHAR"}
+# VARCHAR takes whatever JSON has in that place, so that what is no number is counted, not lost.
+QUANTITY = {"value": "VARCHAR", "comparator": "VARCHAR", "unit": "VARCHAR", "code": "VARCHAR"}
 VALUES: dict[str, Any] = {
     "valueQuantity": QUANTITY,
-    "valueInteger": "DOUBLE",
+    "valueInteger": "VARCHAR",
     "valueCodeableConcept": CODEABLE,
     "valueString": "VARCHAR",
+    "valueBoolean": "VARCHAR",
 }
+# Values that no column of ours can hold: they are counted.
+OTHER_VALUES = (
+    "valueDateTime",
+    "valueTime",
+    "valuePeriod",
+    "valueRange",
+    "valueRatio",
+    "valueSampledData",
+)
+VALUES |= dict.fromkeys(OTHER_VALUES, "VARCHAR")
+# Times that are no day: they are counted.
+OTHER_ONSETS = ("onsetAge", "onsetRange", "onsetString")
+OTHER_ABATEMENTS = ("abatementAge", "abatementRange", "abatementString")
+OTHER_TIMES = ("performedString", "performedAge", "performedRange")
+MEDICATION: dict[str, Any] = {
+    "medicationCodeableConcept": CODEABLE,
+    "medicationReference": REFERENCE,
+    "contained": [{"id": "VARCHAR", "code": CODEABLE}],
+}
+TYPE_CODINGS = 'flatten(list_transform(r."type", lambda t: t.coding))'
 EXTENSION: list[Any] = [
     {"url": "VARCHAR", "extension": [{"url": "VARCHAR", "valueCoding": {"code": "VARCHAR"}}]}
 ]
 COMPONENTS = (
-    f"struct(codings {CODINGS}, value_number double, value_unit varchar, "
-    f"value_codings {CODINGS}, value_string varchar)[]"
+    f"struct(codings {CODINGS}, value_number double, value_comparator varchar, "
+    f"value_unit varchar, value_codings {CODINGS}, value_string varchar)[]"
 )
+BOOLEANS = ("true", "false")
 GENDERS = ("male", "female", "other", "unknown")
+# Of a quantity that is known as a bound only: "<0.01" is not 0.01.
+COMPARATORS = ("<", "<=", ">=", ">")
 
 
 def _coded(path: str) -> str:
@@ -40,9 +65,70 @@ def _unit(quantity: str) -> str:
     return f"coalesce({quantity}.code, {quantity}.unit)"
 
 
-def _referred(path: str) -> str:
-    """The x in a reference `Patient/x`, `urn:uuid:x` or `http://…/Patient/x/_history/2`."""
-    return f"regexp_extract(regexp_replace({path}, '/_history/.*$', ''), '[^/:#?]+$')"
+def _comparator(quantity: str) -> str:
+    listed = ", ".join(f"'{each}'" for each in COMPARATORS)
+    return f"case when {quantity}.comparator in ({listed}) then {quantity}.comparator end"
+
+
+def _number(fact: str) -> str:
+    """The number of an Observation or component, as text; none if its comparator is not known."""
+    quantity = f"{fact}.valueQuantity"
+    known = f"{quantity}.comparator is null or {_comparator(quantity)} is not null"
+    return f'coalesce(case when {known} then {quantity}."value" end, {fact}.valueInteger)'
+
+
+def _component_number(fact: str) -> str:
+    number = f"try_cast({_number(fact)} as double)"
+    return f"case when isfinite({number}) then {number} end"
+
+
+def _referred(path: str, resource: str) -> str:
+    """The x in a reference to that type of resource, empty if it leads to another type.
+
+    `Patient/x`, `http://…/Patient/x/_history/2`, `urn:uuid:x` or x alone: a reference without a
+    type is what its place says.
+    """
+    typed = f"([A-Za-z][A-Za-z0-9+.-]*://.*/|/)?{resource}/"
+    whole = rf"^\s*({typed}|urn:uuid:)?([^/:#?|\s]+)(/_history/[^/]*)?\s*$"
+    return f"regexp_extract({path}, '{whole}', 3)"
+
+
+def _given(*paths: str) -> str:
+    """SQL: at how many of the places the source has a text."""
+    return " + ".join(f"(trim(coalesce({path}, '')) <> '')::integer" for path in paths)
+
+
+def _numbers_given(fact: str) -> str:
+    others = [f"{fact}.{name}" for name in OTHER_VALUES]
+    return _given(f'{fact}.valueQuantity."value"', f"{fact}.valueInteger", *others)
+
+
+def _odd(field: str, kind: str, within: str = "") -> str:
+    """SQL: 1 if the resource has the field, but not as JSON of that kind, and else 0 or null.
+
+    To be asked only where parsing gave nothing: the line is parsed again if it names the field.
+    `within` is a list that it holds, such as the codings of a CodeableConcept.
+    """
+    wrong = f"json_type(line, '$.{field}') not in ('{kind}', 'NULL')"
+    if within:
+        inner = f"json_type(line, '$.{field}.{within}') not in ('ARRAY', 'NULL')"
+        wrong = f"coalesce({wrong}, false) or coalesce({inner}, false)"
+    return f"case when contains(line, '\"{field}\"') then try(({wrong})::integer) end"
+
+
+def _lost_of_component() -> str:
+    """SQL: how many values of the component c do not enter; a text has no value map of its own."""
+    unit = _unit("c.valueQuantity")
+    return " + ".join(
+        (
+            f"coalesce(len(c.code.coding) - len({_coded('c.code.coding')}), 0)",
+            f"coalesce(len(c.valueCodeableConcept.coding) "
+            f"- len({_coded('c.valueCodeableConcept.coding')}), 0)",
+            f"{_numbers_given('c')} - ({_component_number('c')} is not null)::integer",
+            f"coalesce((not {is_code(unit)})::integer, 0)",
+            _given("c.valueString"),
+        )
+    )
 
 
 def _us_core(name: str) -> str:
@@ -60,15 +146,60 @@ def _id(name: str, domain: str) -> Column:
 
 
 def _subject(path: str = "r.subject.reference") -> Column:
-    return Column("patient_id", Kind.PERSON, (_referred(path),), required=True, domain="person")
+    return Column(
+        "patient_id",
+        Kind.PERSON,
+        (_referred(path, "Patient"),),
+        required=True,
+        domain="person",
+        offered=_given(path),
+        refusal="subject is no Patient",
+    )
 
 
 def _encounter(path: str = "r.encounter.reference") -> Column:
-    return Column("encounter_id", Kind.VISIT, (_referred(path),), domain="visit")
+    return Column(
+        "encounter_id",
+        Kind.VISIT,
+        (_referred(path, "Encounter"),),
+        domain="visit",
+        offered=_given(path),
+    )
 
 
-def _codings(path: str, name: str = "codings") -> Column:
-    return Column(name, Kind.STRUCTURE, (_coded(path),), sql_type=CODINGS)
+def _codings(field: str, name: str = "codings") -> Column:
+    """The codings of a CodeableConcept."""
+    path = f"r.{field}.coding"
+    offered = f"coalesce(len({path}), {_odd(field, 'OBJECT', 'coding')})"
+    return Column(name, Kind.STRUCTURE, (_coded(path),), sql_type=CODINGS, offered=offered)
+
+
+def _medication() -> Column:
+    """The codings of a medication, said here or in a contained resource.
+
+    A Medication of its own isn't looked up: that the row has no drug is counted.
+    """
+    field = "medicationCodeableConcept"
+    contained = "list_filter(r.contained, lambda m: '#' || m.id = r.medicationReference.reference)"
+    path = f"coalesce(r.{field}.coding, {contained}[1].code.coding)"
+    lost = (
+        f"coalesce({_odd(field, 'OBJECT', 'coding')}, {_given('r.medicationReference.reference')})"
+    )
+    offered = f"coalesce(len({path}), {lost})"
+    return Column("codings", Kind.STRUCTURE, (_coded(path),), sql_type=CODINGS, offered=offered)
+
+
+def _code(name: str, field: str) -> Column:
+    """The first code of a CodeableConcept; before R4 some of these were plain texts."""
+    code = f"r.{field}.coding[1].code"
+    offered = f"case when {code} is null then {_odd(field, 'OBJECT', 'coding')} end"
+    return Column(name, Kind.CODE, (code,), offered=offered)
+
+
+def _day(name: str, *paths: str, others: tuple[str, ...] = ()) -> Column:
+    """The first of the places that has a day; `others` say it in a way that gives none."""
+    source = f"coalesce({', '.join(paths)})"
+    return Column(name, Kind.DATE, (source,), offered=f"least({_given(*paths, *others)}, 1)")
 
 
 def _status() -> Column:
@@ -97,6 +228,7 @@ FHIR_R4 = Format(
                 "gender": "VARCHAR",
                 "birthDate": "VARCHAR",
                 "deceasedDateTime": "VARCHAR",
+                "deceasedBoolean": "VARCHAR",
                 "extension": EXTENSION,
             },
             Column("patient_id", Kind.PERSON, ("r.id",), required=True, domain="person"),
@@ -106,7 +238,14 @@ FHIR_R4 = Format(
             Column("birth_month", Kind.MONTH, ("r.birthDate",)),
             Column("race_code", Kind.CODE, (_us_core("race"),)),
             Column("ethnicity_code", Kind.CODE, (_us_core("ethnicity"),)),
-            Column("deceased_date", Kind.DATE, ("r.deceasedDateTime",)),
+            # OMOP has no death without a day: that somebody is dead, and no more, is counted.
+            Column(
+                "deceased_date",
+                Kind.DATE,
+                ("r.deceasedDateTime",),
+                offered=f"greatest({_given('r.deceasedDateTime')}, "
+                "(coalesce(r.deceasedBoolean, '') = 'true')::integer)",
+            ),
         ),
         _resource(
             "encounter",
@@ -121,10 +260,21 @@ FHIR_R4 = Format(
             _id("encounter_id", "visit"),
             _subject(),
             _status(),
-            Column("class_code", Kind.CODE, ('r."class".code',)),
+            Column(
+                "class_code",
+                Kind.CODE,
+                ('r."class".code',),
+                offered=f'case when r."class".code is null then {_odd("class", "OBJECT")} end',
+            ),
             Column("start_date", Kind.DATE, ('r.period."start"',), required=True),
             Column("end_date", Kind.DATE, ('r.period."end"',)),
-            _codings('flatten(list_transform(r."type", lambda t: t.coding))', "type_codings"),
+            Column(
+                "type_codings",
+                Kind.STRUCTURE,
+                (_coded(TYPE_CODINGS),),
+                sql_type=CODINGS,
+                offered=f"coalesce(len({TYPE_CODINGS}), {_odd('type', 'ARRAY')})",
+            ),
         ),
         _resource(
             "condition",
@@ -137,21 +287,30 @@ FHIR_R4 = Format(
                 "encounter": REFERENCE,
                 "onsetDateTime": "VARCHAR",
                 "onsetPeriod": PERIOD,
+                **dict.fromkeys(OTHER_ONSETS, "VARCHAR"),
                 "abatementDateTime": "VARCHAR",
+                "abatementPeriod": PERIOD,
+                **dict.fromkeys(OTHER_ABATEMENTS, "VARCHAR"),
                 "recordedDate": "VARCHAR",
             },
             _id("condition_id", "condition"),
             _subject(),
             _encounter(),
-            Column("clinical_status", Kind.CODE, ("r.clinicalStatus.coding[1].code",)),
-            Column("verification_status", Kind.CODE, ("r.verificationStatus.coding[1].code",)),
-            _codings("r.code.coding"),
-            Column(
+            _code("clinical_status", "clinicalStatus"),
+            _code("verification_status", "verificationStatus"),
+            _codings("code"),
+            _day(
                 "onset_date",
-                Kind.DATE,
-                ('coalesce(r.onsetDateTime, r.onsetPeriod."start")',),
+                "r.onsetDateTime",
+                'r.onsetPeriod."start"',
+                others=tuple(f"r.{name}" for name in OTHER_ONSETS),
             ),
-            Column("abatement_date", Kind.DATE, ("r.abatementDateTime",)),
+            _day(
+                "abatement_date",
+                "r.abatementDateTime",
+                'r.abatementPeriod."end"',
+                others=tuple(f"r.{name}" for name in OTHER_ABATEMENTS),
+            ),
             Column("recorded_date", Kind.DATE, ("r.recordedDate",)),
         ),
         _resource(
@@ -160,7 +319,7 @@ FHIR_R4 = Format(
             {
                 "status": "VARCHAR",
                 "intent": "VARCHAR",
-                "medicationCodeableConcept": CODEABLE,
+                **MEDICATION,
                 "subject": REFERENCE,
                 "encounter": REFERENCE,
                 "authoredOn": "VARCHAR",
@@ -174,7 +333,7 @@ FHIR_R4 = Format(
             _encounter(),
             _status(),
             Column("intent", Kind.CODE, ("r.intent",)),
-            _codings("r.medicationCodeableConcept.coding"),
+            _medication(),
             Column("authored_date", Kind.DATE, ("r.authoredOn",)),
             # Days only: a supply in another unit is not guessed.
             Column(
@@ -185,6 +344,7 @@ FHIR_R4 = Format(
                     "in ('d', 'day', 'days') "
                     'then r.dispenseRequest.expectedSupplyDuration."value" end',
                 ),
+                offered=_given('r.dispenseRequest.expectedSupplyDuration."value"'),
             ),
             Column("supply_quantity", Kind.DOUBLE, ('r.dispenseRequest.quantity."value"',)),
         ),
@@ -193,7 +353,7 @@ FHIR_R4 = Format(
             "MedicationAdministration",
             {
                 "status": "VARCHAR",
-                "medicationCodeableConcept": CODEABLE,
+                **MEDICATION,
                 "subject": REFERENCE,
                 "context": REFERENCE,
                 "effectiveDateTime": "VARCHAR",
@@ -203,12 +363,8 @@ FHIR_R4 = Format(
             _subject(),
             _encounter("r.context.reference"),
             _status(),
-            _codings("r.medicationCodeableConcept.coding"),
-            Column(
-                "start_date",
-                Kind.DATE,
-                ('coalesce(r.effectiveDateTime, r.effectivePeriod."start")',),
-            ),
+            _medication(),
+            _day("start_date", "r.effectiveDateTime", 'r.effectivePeriod."start"'),
             Column("end_date", Kind.DATE, ('r.effectivePeriod."end"',)),
         ),
         _resource(
@@ -221,7 +377,9 @@ FHIR_R4 = Format(
                 "subject": REFERENCE,
                 "encounter": REFERENCE,
                 "effectiveDateTime": "VARCHAR",
+                "effectiveInstant": "VARCHAR",
                 "effectivePeriod": PERIOD,
+                "effectiveTiming": "VARCHAR",
                 "issued": "VARCHAR",
                 **VALUES,
                 "component": [{"code": CODEABLE, **VALUES}],
@@ -238,34 +396,55 @@ FHIR_R4 = Format(
                     f"lambda k: {is_code('k')})",
                 ),
                 sql_type="varchar[]",
+                offered=f"coalesce(len(r.category), {_odd('category', 'ARRAY')})",
             ),
-            _codings("r.code.coding"),
-            Column(
+            _codings("code"),
+            _day(
                 "effective_date",
-                Kind.DATE,
-                ('coalesce(r.effectiveDateTime, r.effectivePeriod."start")',),
+                "r.effectiveDateTime",
+                "r.effectiveInstant",
+                'r.effectivePeriod."start"',
+                others=("r.effectiveTiming",),
             ),
             Column("issued_date", Kind.DATE, ("r.issued",)),
             Column(
-                "value_number", Kind.DOUBLE, ('coalesce(r.valueQuantity."value", r.valueInteger)',)
+                "value_number",
+                Kind.DOUBLE,
+                (_number("r"),),
+                offered=f'{_numbers_given("r")} + case when r.valueQuantity."value" is null '
+                f"then coalesce({_odd('valueQuantity', 'OBJECT')}, 0) else 0 end",
+            ),
+            Column(
+                "value_comparator",
+                Kind.VALUE,
+                ("r.valueQuantity.comparator",),
+                values=COMPARATORS,
             ),
             Column("value_unit", Kind.CODE, (_unit("r.valueQuantity"),)),
-            _codings("r.valueCodeableConcept.coding", "value_codings"),
-            Column("value_string", Kind.VALUE, ("r.valueString",)),
+            _codings("valueCodeableConcept", "value_codings"),
+            Column(
+                "value_string",
+                Kind.VALUE,
+                ("coalesce(r.valueString, r.valueBoolean)",),
+                values=BOOLEANS,
+            ),
             Column(
                 "components",
                 Kind.STRUCTURE,
                 (
                     "list_transform(r.component, lambda c: struct_pack("
                     f"codings := {_coded('c.code.coding')}, "
-                    'value_number := coalesce(c.valueQuantity."value", c.valueInteger), '
+                    f"value_number := {_component_number('c')}, "
+                    f"value_comparator := {_comparator('c.valueQuantity')}, "
                     f"value_unit := case when {is_code(_unit('c.valueQuantity'))} "
                     f"then {_unit('c.valueQuantity')} end, "
                     f"value_codings := {_coded('c.valueCodeableConcept.coding')}, "
-                    # A component's text has no value map of its own: it does not enter.
-                    "value_string := null::varchar))",
+                    f"value_string := case when c.valueBoolean in {BOOLEANS} "
+                    "then c.valueBoolean end))",
                 ),
                 sql_type=COMPONENTS,
+                offered="coalesce(len(r.component) + list_sum(list_transform(r.component, "
+                f"lambda c: {_lost_of_component()})), {_odd('component', 'ARRAY')})",
             ),
         ),
         _resource(
@@ -278,16 +457,18 @@ FHIR_R4 = Format(
                 "encounter": REFERENCE,
                 "performedDateTime": "VARCHAR",
                 "performedPeriod": PERIOD,
+                **dict.fromkeys(OTHER_TIMES, "VARCHAR"),
             },
             _id("procedure_id", "procedure"),
             _subject(),
             _encounter(),
             _status(),
-            _codings("r.code.coding"),
-            Column(
+            _codings("code"),
+            _day(
                 "start_date",
-                Kind.DATE,
-                ('coalesce(r.performedDateTime, r.performedPeriod."start")',),
+                "r.performedDateTime",
+                'r.performedPeriod."start"',
+                others=tuple(f"r.{name}" for name in OTHER_TIMES),
             ),
             Column("end_date", Kind.DATE, ('r.performedPeriod."end"',)),
         ),
@@ -300,13 +481,14 @@ FHIR_R4 = Format(
                 "patient": REFERENCE,
                 "encounter": REFERENCE,
                 "occurrenceDateTime": "VARCHAR",
+                "occurrenceString": "VARCHAR",
             },
             _id("immunization_id", "immunization"),
             _subject("r.patient.reference"),
             _encounter(),
             _status(),
-            _codings("r.vaccineCode.coding"),
-            Column("occurrence_date", Kind.DATE, ("r.occurrenceDateTime",)),
+            _codings("vaccineCode"),
+            _day("occurrence_date", "r.occurrenceDateTime", others=("r.occurrenceString",)),
         ),
     ),
 )

@@ -7,50 +7,75 @@ facts as (
 
 ),
 
+-- The vocabulary knows operators as concepts that are named by their sign.
+operators as (
+
+    select
+        concept_name as comparator,
+        min(concept_id) as concept_id
+    from {{ ref('stg_vocabulary__concepts') }}
+
+    where
+        domain_id = 'Meas Value Operator'
+        and standard_concept = 'S'
+
+    group by concept_name
+
+),
+
 renamed as (
 
     select
         -- place
-        delivery_id,
-        source_table,
-        file_no,
-        line_no,
-        part,
+        facts.delivery_id,
+        facts.source_table,
+        facts.file_no,
+        facts.line_no,
+        facts.part,
 
         -- record
-        record_id,
-        content_hash,
-        person_id,
-        delivered_visit_id,
-        exclusion_rule,
+        facts.record_id,
+        facts.content_hash,
+        facts.person_id,
+        facts.delivered_visit_id,
+        facts.exclusion_rule,
 
         -- dates
-        delivered_event_date,
+        facts.delivered_event_date,
         cast(null as date) as end_date,
-        recorded_date,
+        facts.recorded_date,
         cast(null as date) as fallback_known_date,
 
         -- code
-        vocabulary_id,
-        source_value,
+        facts.vocabulary_id,
+        facts.source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
         cast(null as integer) as type_concept_id,
 
         -- of this kind
-        cast(null as integer) as operator_concept_id,
-        value_as_number,
-        value_vocabulary_id,
-        value_code,
+        case
+            when facts.value_comparator is not null
+                then coalesce(
+                    operators.concept_id, {{ unmapped_concept_id() }}
+                )
+        end as operator_concept_id,
+        facts.value_as_number,
+        facts.value_vocabulary_id,
+        facts.value_code,
         cast(null as integer) as delivered_value_concept_id,
-        unit_code,
+        facts.unit_code,
         cast(null as integer) as delivered_unit_concept_id,
         cast(null as double) as range_low,
         cast(null as double) as range_high,
-        unit_code as unit_source_value,
-        coalesce(value_code, value_as_string) as value_source_value
+        facts.unit_code as unit_source_value,
+        coalesce(facts.value_code, facts.value_as_string, facts.value_as_bound)
+            as value_source_value
 
     from facts
+
+    left join operators
+        on facts.value_comparator = operators.comparator
 
 )
 

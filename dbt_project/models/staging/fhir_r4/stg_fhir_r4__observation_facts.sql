@@ -51,6 +51,7 @@ listed as (
                         struct_pack(
                             codings := codings,
                             value_number := value_number,
+                            value_comparator := value_comparator,
                             value_unit := value_unit,
                             value_codings := value_codings,
                             value_string := value_string
@@ -115,6 +116,10 @@ renamed as (
 
         -- value
         facts.fact.value_number as value_as_number,
+        facts.fact.value_comparator,
+        facts.fact.value_comparator || regexp_replace(
+            cast(facts.fact.value_number as varchar), '[.]0$', ''
+        ) as value_as_bound,
         facts.fact.value_string as value_as_string,
         values_chosen.vocabulary_id as value_vocabulary_id,
         values_chosen.code as value_code,

@@ -47,7 +47,7 @@ renamed as (
         unit_code,
         cast(null as integer) as delivered_unit_concept_id,
         unit_code as unit_source_value,
-        value_code as value_source_value
+        coalesce(value_code, value_as_bound) as value_source_value
 
     from facts
 

@@ -1,0 +1,126 @@
+"""From resources of FHIR to OMOP: what a value, a status and a reference become."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.hospital import (
+    ASTHMA,
+    LOINC,
+    SNOMED,
+    WEIGHT,
+    CompiledProject,
+    TinyHospital,
+    ingest,
+    tiny_site,
+    write_vocabulary,
+)
+
+# Ids above two thousand million are local by convention: these are no concepts of OMOP.
+LESS, AT_LEAST = 2_000_000_001, 2_000_000_002
+OPERATORS = (
+    f"{LESS},<,Meas Value Operator,SNOMED,Qualifier Value,S,x1\r\n"
+    f"{AT_LEAST},>=,Meas Value Operator,SNOMED,Qualifier Value,S,x2\r\n"
+    "2000000003,>,Meas Value Operator,SNOMED,Qualifier Value,,x3\r\n"
+)
+DAY = "2020-03-04"
+
+Build = Callable[[TinyHospital], duckdb.DuckDBPyConnection]
+
+
+@pytest.fixture
+def build(fhir_project: CompiledProject, tmp_path: Path) -> Build:
+    """The warehouse of a hospital whose vocabulary knows two operators."""
+
+    def built(hospital: TinyHospital) -> duckdb.DuckDBPyConnection:
+        hospital.write(tmp_path / "extract")
+        write_vocabulary(tmp_path / "vocabulary")
+        with (tmp_path / "vocabulary" / "concept.csv").open("a", newline="") as stream:
+            stream.write(OPERATORS)
+        site = tiny_site(tmp_path, date(2021, 1, 1))
+        return fhir_project.build(ingest(site, tmp_path / "home"))
+
+    return built
+
+
+@pytest.fixture
+def hospital() -> TinyHospital:
+    """One person with one visit."""
+    hospital = TinyHospital()
+    hospital.add_person("p1")
+    hospital.add_visit("p1", DAY)
+    return hospital
+
+
+def rows(warehouse: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    with warehouse:
+        return warehouse.execute(query).fetchall()
+
+
+def observe(hospital: TinyHospital, code: str = WEIGHT, **value: Any) -> None:
+    hospital.add(
+        "Observation",
+        "p1",
+        status="final",
+        code={"coding": [{"system": LOINC, "code": code}]},
+        effectiveDateTime=DAY,
+        **value,
+    )
+
+
+def test_a_bound_is_a_number_with_an_operator(hospital: TinyHospital, build: Build) -> None:
+    for number, sign in enumerate(("<", ">=", ">", None), start=1):
+        observe(hospital, valueQuantity={"value": number, "comparator": sign, "code": "kg"})
+    found = rows(
+        build(hospital),
+        "select value_as_number, operator_concept_id, value_source_value "
+        "from omop.measurement order by 1",
+    )
+    assert found == [
+        (1.0, LESS, "<1"),
+        (2.0, AT_LEAST, ">=2"),
+        (3.0, 0, ">3"),  # an operator that the vocabulary has no standard concept of
+        (4.0, None, None),
+    ]
+
+
+def test_a_bound_in_the_observation_table_keeps_its_sign(
+    hospital: TinyHospital, build: Build
+) -> None:
+    observe(hospital, code="67875-5", valueQuantity={"value": 0.01, "comparator": "<"})
+    found = rows(
+        build(hospital), "select value_as_number, value_source_value from omop.observation"
+    )
+    assert found == [(0.01, "<0.01")]
+
+
+@pytest.mark.parametrize(
+    ("status", "fate", "rule"),
+    [
+        ("confirmed", "in_omop", None),
+        ("provisional", "in_omop", None),
+        ("unconfirmed", "in_omop", None),
+        ("differential", "not_mapped", "differential_diagnosis"),
+        ("refuted", "not_mapped", "refuted"),
+        ("entered-in-error", "not_mapped", "entered_in_error"),
+    ],
+)
+def test_a_diagnosis_counts_unless_it_is_one_of_several_candidates(
+    hospital: TinyHospital, build: Build, status: str, fate: str, rule: str | None
+) -> None:
+    hospital.add(
+        "Condition",
+        "p1",
+        code={"coding": [{"system": SNOMED, "code": ASTHMA}]},
+        verificationStatus={"coding": [{"code": status}]},
+        onsetDateTime=DAY,
+    )
+    warehouse = build(hospital)
+    query = "select fate, rule from intermediate.int_row_fates where source_table = 'condition'"
+    assert warehouse.execute(query).fetchall() == [(fate, rule)]
+    conditions = rows(warehouse, "select count(*) from omop.condition_occurrence")
+    assert conditions == [(int(fate == "in_omop"),)]
