@@ -1,12 +1,19 @@
 -- What an exacerbation is seen by, of persons whose asthma is known by then:
--- an oral steroid for three days or more, one steroid injection, an emergency
--- visit or a hospital stay for asthma. Steroids that cannot be judged, for want
--- of a duration or a route, are kept and make no exacerbation.
+-- an oral steroid for three days or more that is not maintenance, one steroid
+-- injection, an emergency visit or a hospital stay for asthma. Steroids that
+-- cannot be judged, for want of a duration or a route, are kept and make no
+-- exacerbation.
 with
 
 steroids as (
 
     select * from {{ ref('asthma__int_systemic_steroids') }}
+
+),
+
+maintenance_steroids as (
+
+    select * from {{ ref('asthma__int_maintenance_steroids') }}
 
 ),
 
@@ -25,15 +32,22 @@ any_asthma as (
 oral_steroids as (
 
     select
-        person_id,
+        steroids.person_id,
         'oral_steroid' as kind,
-        start_date,
-        {{ add_days('start_date', 'duration_days - 1') }} as end_date,
-        evidence_date
+        steroids.start_date,
+        {{ add_days('steroids.start_date', 'steroids.duration_days - 1') }}
+            as end_date,
+        steroids.evidence_date
 
     from steroids
 
-    where route = 'oral' and duration_days >= 3
+    left join maintenance_steroids
+        on steroids.drug_exposure_id = maintenance_steroids.drug_exposure_id
+
+    where
+        steroids.route = 'oral'
+        and steroids.duration_days >= 3
+        and maintenance_steroids.drug_exposure_id is null
 
 ),
 
