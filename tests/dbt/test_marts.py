@@ -318,11 +318,11 @@ COUNTS = ("oral_steroid_count", "injection_count", "emergency_visit_count", "hos
 
 
 def evidence(person: Person) -> Iterator[tuple[str, date, date, date]]:
-    """Yield kind, first day, last day and the day it is known of evidence in known asthma."""
-    asthma = first_day(person, has_any_asthma)
-    for kind, start, end, known in [*steroids(person), *acute_evidence(person)]:
-        if asthma is not None and asthma <= known:
+    """Yield kind, first day, last day and the day it is known; of steroids those in asthma only."""
+    for kind, start, end, known in steroids(person):
+        if any(each.event <= start for each in person.known_by(known).diagnoses()):
             yield kind, start, end, known
+    yield from acute_evidence(person)
 
 
 def steroids(person: Person) -> Iterator[tuple[str, date, date, date]]:
