@@ -414,7 +414,8 @@ def expected_new_user(person: Person) -> dict[str, Any] | None:
 
 def expected_labels(person: Person, index: date) -> dict[str, Any]:
     last = index + timedelta(days=365)
-    observed = any(start <= index and end >= last for start, end in person.periods)
+    lives = person.died is None or person.died > last
+    observed = lives and any(start <= index and end >= last for start, end in person.periods)
     bleeds = [
         each.event
         for each in person.conditions
