@@ -115,7 +115,7 @@ class Person:
 
 def random_person(rng: random.Random, number: int, ids: Iterator[int]) -> Person:
     """Draw a person with up to thirty records within 900 days."""
-    born = date(rng.choice((1930, 1960, 1975, 2003, 2004)), rng.randint(1, 12), 1)
+    born = date(rng.choice((1930, 1960, 1975, 1976, 2003, 2004)), rng.randint(1, 12), 1)
     person = Person(number, born)
     for _ in range(rng.randint(0, 5)):
         person.visits.append(random_visit(rng, next(ids)))
@@ -230,13 +230,25 @@ def meets_base_criteria(person: Person, day: date) -> bool:
         any(30 <= (second - first).days <= 365 for first, second in combinations(days, 2))
         and bool(controllers)
         and person.age(day) >= 12
-        and seen_today
+        and (seen_today or day == birthday(person, 12))
     )
 
 
-def first_day(person: Person, rule: Callable[[Person, date], bool]) -> date | None:
+def birthday(person: Person, age: int) -> date:
+    return person.born.replace(year=person.born.year + age)
+
+
+def observed_birthdays(person: Person, age: int) -> list[date]:
+    day = birthday(person, age)
+    lives = person.died is None or person.died >= day
+    return [day for start, end in person.periods if start <= day <= end and lives]
+
+
+def first_day(
+    person: Person, rule: Callable[[Person, date], bool], more: Iterable[date] = ()
+) -> date | None:
     """Return the first day on which the rule holds for what is known by then."""
-    days = person.evidence_days()
+    days = sorted({*person.evidence_days(), *more})
     return next((day for day in days if rule(person.known_by(day), day)), None)
 
 
@@ -269,7 +281,7 @@ def expected_pl_27(person: Person, entry: date | None) -> dict[str, Any]:
 
 
 def expected_base_cohort(person: Person) -> dict[str, Any]:
-    entry = first_day(person, meets_base_criteria)
+    entry = first_day(person, meets_base_criteria, observed_birthdays(person, 12))
     copd = [each.evidence for each in person.conditions if each.concept == COPD]
     fibrosis = [each.evidence for each in person.conditions if each.concept == CYSTIC_FIBROSIS]
     nothing = {"base_cohort_date": None, "base_cohort_censor_date": None}
@@ -277,7 +289,8 @@ def expected_base_cohort(person: Person) -> dict[str, Any]:
         return {**nothing, "base_cohort_is_assessable": True}
     if person.age(entry) >= 40 and any(day <= entry for day in copd):
         return {**nothing, "base_cohort_is_assessable": False}
-    later = [day for day in copd if day > entry and person.age(day) >= 40]
+    turns = [day for day in observed_birthdays(person, 40) if any(known <= day for known in copd)]
+    later = [day for day in [*copd, *turns] if day > entry and person.age(day) >= 40]
     return {
         "base_cohort_date": entry,
         "base_cohort_censor_date": min([*later, *fibrosis], default=None),
@@ -566,6 +579,9 @@ def test_every_definition_of_asthma_is_met_on_the_first_day_it_holds_for_what_is
         if name.endswith("_date") and name != "severe_date":
             met = sum(row[name] is not None for row in expected)
             assert met >= 20, f"{name} is met by {met} random persons only"
+    born = {person.id: person for person in hospital.persons}
+    for name, age in (("base_cohort_date", 12), ("base_cohort_censor_date", 40)):
+        assert any(row[name] in observed_birthdays(born[row["person_id"]], age) for row in expected)
 
 
 def test_episodes_are_those_found_by_walking_through_the_evidence(hospital: Hospital) -> None:
