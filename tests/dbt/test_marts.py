@@ -260,6 +260,9 @@ def expected_cohort(person: Person) -> dict[str, Any] | None:
     pl_334 = first_day(person, is_pl_334)
     return {
         "person_id": person.id,
+        "sex_concept_id": 8532,
+        "is_female": True,
+        "age_at_any_asthma": person.age(any_asthma),
         "any_asthma_date": any_asthma,
         "korean_claims_date": first_day(person, is_korean_claims),
         "persistent_date": first_day(person, is_persistent),
