@@ -69,6 +69,10 @@ def _print_answers(release: Release, console: Console) -> None:
         drugs = connection.execute(
             f"select drug, count(*) from {users} group by drug order by drug"
         ).fetchall()
+        bled_before, both = connection.execute(
+            f"select count(*) filter (where has_prior_gi_bleed), "
+            f"count(*) filter (where both_drugs_on_index) from {users}"
+        ).fetchall()[0]
         bleeds = connection.execute(
             "select count(distinct person_id) from read_parquet($1) "
             "where condition_concept_id = $2",
@@ -77,6 +81,9 @@ def _print_answers(release: Release, console: Console) -> None:
     console.print(f"any asthma: {asthma} persons; by two diagnoses: {max(korean, base)}")
     console.print(f"persons with a gastrointestinal bleed: {bleeds}")
     console.print("new users: " + ", ".join(f"{drug} {count:,}" for drug, count in drugs))
+    console.print(
+        f"of them with an earlier bleed: {bled_before:,}; on both drugs at once: {both:,}"
+    )
     losses = release.seal.accounting["reference_losses"]
     for loss in losses:
         if loss["rows_lost"]:

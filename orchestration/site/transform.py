@@ -106,9 +106,10 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
             if not context.is_subset:
                 with hold_warehouse(paths, progress=context.log.info) as connection:
                     end_transform(paths, connection, transformation)
-            counts = {f"{schema}.{name}": rows for schema, name, rows in _tables(paths)}
+        counts = {f"{schema}.{name}": rows for schema, name, rows in _tables(paths)}
+        flags = _flags_of_marts(paths)
         for event in events:
-            yield _with_row_count(event, counts)
+            yield _with_counts(event, counts, flags)
 
     return [models]
 
@@ -155,7 +156,25 @@ def _tables(paths: SitePaths) -> list[tuple[str, str, int]]:
         ).fetchall()
 
 
-def _with_row_count(event: Any, counts: Mapping[str, int]) -> Any:
+def _flags_of_marts(paths: SitePaths) -> dict[str, dict[str, int]]:
+    """Rows in which each boolean column of each mart is true, so that nobody has to query them."""
+    with duckdb.connect(str(paths.warehouse), read_only=True) as connection:
+        columns = connection.execute(
+            "select table_name, column_name from duckdb_columns() "
+            "where schema_name = 'marts' and data_type = 'BOOLEAN' order by all"
+        ).fetchall()
+        flags: dict[str, dict[str, int]] = {}
+        for table, column in columns:
+            found = connection.execute(
+                f'select count(*) from marts."{table}" where "{column}"'
+            ).fetchall()
+            flags.setdefault(table, {})[f"{column} is true"] = found[0][0]
+        return flags
+
+
+def _with_counts(
+    event: Any, counts: Mapping[str, int], flags: Mapping[str, Mapping[str, int]]
+) -> Any:
     if not isinstance(event, dg.Output) or event.output_name is None:
         return event
     # dagster-dbt names outputs by the joined asset key: <site>__<layer>__<name>.
@@ -163,7 +182,8 @@ def _with_row_count(event: Any, counts: Mapping[str, int]) -> Any:
     count = counts.get(f"{layer}.{name}")
     if count is None:
         return event
-    return event.with_metadata({**event.metadata, "dagster/row_count": count})
+    flagged = flags.get(name, {}) if layer == "marts" else {}
+    return event.with_metadata({**event.metadata, "dagster/row_count": count, **flagged})
 
 
 def _parse(config: SiteConfig, paths: SitePaths) -> None:

@@ -8,6 +8,7 @@ record that became known after such a day can't have moved it: the predicate nev
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import combinations
@@ -114,7 +115,7 @@ class Person:
 
 def random_person(rng: random.Random, number: int, ids: Iterator[int]) -> Person:
     """Draw a person with up to thirty records within 900 days."""
-    born = date(rng.choice((1930, 1960, 1975, 2003, 2004)), rng.randint(1, 12), 1)
+    born = date(rng.choice((1930, 1960, 1975, 1976, 2003, 2004)), rng.randint(1, 12), 1)
     person = Person(number, born)
     for _ in range(rng.randint(0, 5)):
         person.visits.append(random_visit(rng, next(ids)))
@@ -125,6 +126,8 @@ def random_person(rng: random.Random, number: int, ids: Iterator[int]) -> Person
         person.conditions.append(Record(next(ids), concept, *happened(rng), visit=visit))
     for _ in range(rng.randint(0, 14)):
         person.drugs.append(random_drug(rng, next(ids)))
+    if rng.random() < 0.2:
+        person.drugs += refills(rng, ids)
     if rng.random() < 0.1:
         person.observations.append(Record(next(ids), ASTHMA_MANAGEMENT, *happened(rng)))
     start = FIRST_DAY + timedelta(days=rng.randint(-100, 300))
@@ -158,6 +161,20 @@ def random_drug(rng: random.Random, number: int) -> Record:
         days_supply=rng.choice((None, 0, 2, 3, 14)),
         route=rng.choice((ORAL, ORAL, INTRAVENOUS, INTRA_ARTICULAR, 0, None)),
     )
+
+
+def refills(rng: random.Random, ids: Iterator[int]) -> list[Record]:
+    """Draw oral steroids refilled when the supply ends, or some days before or after."""
+    days = rng.choice((5, 14, 14, 27, 28, 30))
+    start = FIRST_DAY + timedelta(days=rng.randint(0, DAYS // 2))
+    drugs = []
+    for _ in range(rng.randint(2, 9)):
+        known = start + timedelta(days=rng.choice((0, 0, 0, 1, 40)))
+        drugs.append(
+            Record(next(ids), PREDNISONE, start, known, end=start, days_supply=days, route=ORAL)
+        )
+        start += timedelta(days=days + rng.choice((-2, 0, 0, 3, 14)))
+    return drugs
 
 
 def has_any_asthma(person: Person, _: date) -> bool:
@@ -213,13 +230,25 @@ def meets_base_criteria(person: Person, day: date) -> bool:
         any(30 <= (second - first).days <= 365 for first, second in combinations(days, 2))
         and bool(controllers)
         and person.age(day) >= 12
-        and seen_today
+        and (seen_today or day == birthday(person, 12))
     )
 
 
-def first_day(person: Person, rule: Callable[[Person, date], bool]) -> date | None:
+def birthday(person: Person, age: int) -> date:
+    return person.born.replace(year=person.born.year + age)
+
+
+def observed_birthdays(person: Person, age: int) -> list[date]:
+    day = birthday(person, age)
+    lives = person.died is None or person.died >= day
+    return [day for start, end in person.periods if start <= day <= end and lives]
+
+
+def first_day(
+    person: Person, rule: Callable[[Person, date], bool], more: Iterable[date] = ()
+) -> date | None:
     """Return the first day on which the rule holds for what is known by then."""
-    days = person.evidence_days()
+    days = sorted({*person.evidence_days(), *more})
     return next((day for day in days if rule(person.known_by(day), day)), None)
 
 
@@ -231,6 +260,9 @@ def expected_cohort(person: Person) -> dict[str, Any] | None:
     pl_334 = first_day(person, is_pl_334)
     return {
         "person_id": person.id,
+        "sex_concept_id": 8532,
+        "is_female": True,
+        "age_at_any_asthma": person.age(any_asthma),
         "any_asthma_date": any_asthma,
         "korean_claims_date": first_day(person, is_korean_claims),
         "persistent_date": first_day(person, is_persistent),
@@ -252,7 +284,7 @@ def expected_pl_27(person: Person, entry: date | None) -> dict[str, Any]:
 
 
 def expected_base_cohort(person: Person) -> dict[str, Any]:
-    entry = first_day(person, meets_base_criteria)
+    entry = first_day(person, meets_base_criteria, observed_birthdays(person, 12))
     copd = [each.evidence for each in person.conditions if each.concept == COPD]
     fibrosis = [each.evidence for each in person.conditions if each.concept == CYSTIC_FIBROSIS]
     nothing = {"base_cohort_date": None, "base_cohort_censor_date": None}
@@ -260,7 +292,8 @@ def expected_base_cohort(person: Person) -> dict[str, Any]:
         return {**nothing, "base_cohort_is_assessable": True}
     if person.age(entry) >= 40 and any(day <= entry for day in copd):
         return {**nothing, "base_cohort_is_assessable": False}
-    later = [day for day in copd if day > entry and person.age(day) >= 40]
+    turns = [day for day in observed_birthdays(person, 40) if any(known <= day for known in copd)]
+    later = [day for day in [*copd, *turns] if day > entry and person.age(day) >= 40]
     return {
         "base_cohort_date": entry,
         "base_cohort_censor_date": min([*later, *fibrosis], default=None),
@@ -289,6 +322,11 @@ def expected_episodes(person: Person, gap: int) -> list[dict[str, Any]]:
         episode["first_known_date"] = min(episode["first_known_date"], known)
         episode["known_date"] = max(episode["known_date"], known)
         episode[kind] += 1
+    for episode in episodes:
+        episode["maintenance_steroid_count"] = sum(
+            start <= episode["episode_end_date"] and end >= episode["episode_start_date"]
+            for start, end in maintenance(person)
+        )
     return episodes
 
 
@@ -296,25 +334,48 @@ COUNTS = ("oral_steroid_count", "injection_count", "emergency_visit_count", "hos
 
 
 def evidence(person: Person) -> Iterator[tuple[str, date, date, date]]:
-    """Yield kind, first day, last day and the day it is known of evidence in known asthma."""
-    asthma = first_day(person, has_any_asthma)
-    for kind, start, end, known in [*steroids(person), *acute_evidence(person)]:
-        if asthma is not None and asthma <= known:
+    """Yield kind, first day, last day and the day it is known; of steroids those in asthma only."""
+    for kind, start, end, known in steroids(person):
+        if any(each.event <= start for each in person.known_by(known).diagnoses()):
             yield kind, start, end, known
+    yield from acute_evidence(person)
 
 
 def steroids(person: Person) -> Iterator[tuple[str, date, date, date]]:
-    for drug in person.drugs:
-        assert drug.end is not None
-        days = drug.days_supply or ((drug.end - drug.event).days + 1)
-        is_known = bool(drug.days_supply) or drug.end > drug.event
-        if drug.concept != PREDNISONE:
-            continue
-        if drug.route == ORAL and is_known and days >= 3:
+    for drug, days in oral_supplies(person):
+        if days >= 3 and not is_maintenance(person, drug, days):
             last = drug.event + timedelta(days=days - 1)
             yield "oral_steroid_count", drug.event, last, drug.evidence
-        if drug.route == INTRAVENOUS:
+    for drug in person.drugs:
+        if drug.concept == PREDNISONE and drug.route == INTRAVENOUS:
             yield "injection_count", drug.event, drug.event, drug.evidence
+
+
+def oral_supplies(person: Person) -> Iterator[tuple[Record, int]]:
+    """Yield the oral steroids of known duration, each with its days."""
+    for drug in person.drugs:
+        assert drug.end is not None
+        if drug.concept != PREDNISONE or drug.route != ORAL:
+            continue
+        if drug.days_supply or drug.end > drug.event:
+            yield drug, drug.days_supply or ((drug.end - drug.event).days + 1)
+
+
+def is_maintenance(person: Person, drug: Record, days: int) -> bool:
+    """Return whether a supply is of four weeks, or after four weeks of shorter ones in eight."""
+    longest: dict[date, int] = {}
+    for other, length in oral_supplies(person.known_by(drug.evidence)):
+        if length < 28 and 1 <= (drug.event - other.event).days <= 56:
+            longest[other.event] = max(longest.get(other.event, 0), length)
+    return days >= 28 or sum(longest.values()) >= 28
+
+
+def maintenance(person: Person) -> list[tuple[date, date]]:
+    return [
+        (drug.event, drug.event + timedelta(days=days - 1))
+        for drug, days in oral_supplies(person)
+        if is_maintenance(person, drug, days)
+    ]
 
 
 def acute_evidence(person: Person) -> Iterator[tuple[str, date, date, date]]:
@@ -369,7 +430,8 @@ def expected_new_user(person: Person) -> dict[str, Any] | None:
 
 def expected_labels(person: Person, index: date) -> dict[str, Any]:
     last = index + timedelta(days=365)
-    observed = any(start <= index and end >= last for start, end in person.periods)
+    lives = person.died is None or person.died > last
+    observed = lives and any(start <= index and end >= last for start, end in person.periods)
     bleeds = [
         each.event
         for each in person.conditions
@@ -404,11 +466,18 @@ def hospital(fhir_project: CompiledProject) -> Iterator[Hospital]:
     rng = random.Random(SEED)  # noqa: S311 (no secret is drawn)
     ids = iter(range(1, 10**9))
     persons = tuple(random_person(rng, number, ids) for number in range(PERSONS))
+    with built(fhir_project, persons) as hospital:
+        yield hospital
+
+
+@contextmanager
+def built(project: CompiledProject, persons: tuple[Person, ...]) -> Iterator[Hospital]:
+    """Build the marts of the persons in memory."""
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as warehouse")
         connection.execute("use warehouse")
         write_intermediate(connection, persons)
-        build_marts(connection, fhir_project)
+        build_marts(connection, project)
         yield Hospital(persons, connection)
 
 
@@ -513,6 +582,9 @@ def test_every_definition_of_asthma_is_met_on_the_first_day_it_holds_for_what_is
         if name.endswith("_date") and name != "severe_date":
             met = sum(row[name] is not None for row in expected)
             assert met >= 20, f"{name} is met by {met} random persons only"
+    born = {person.id: person for person in hospital.persons}
+    for name, age in (("base_cohort_date", 12), ("base_cohort_censor_date", 40)):
+        assert any(row[name] in observed_birthdays(born[row["person_id"]], age) for row in expected)
 
 
 def test_episodes_are_those_found_by_walking_through_the_evidence(hospital: Hospital) -> None:
@@ -527,6 +599,42 @@ def test_episodes_are_those_found_by_walking_through_the_evidence(hospital: Hosp
     )
     assert hospital.rows("asthma__exacerbations", expected[0]) == expected
     assert len(expected) > 500
+    assert sum(row["maintenance_steroid_count"] for row in expected) > 50
+    assert any(
+        days < 28 and is_maintenance(person, drug, days)
+        for person in hospital.persons
+        for drug, days in oral_supplies(person)
+    )
+
+
+def test_two_years_of_maintenance_steroid_leave_four_hospital_stays_four_episodes(
+    fhir_project: CompiledProject,
+) -> None:
+    ids = iter(range(1, 1000))
+    person = Person(1, date(1970, 5, 1), periods=[(FIRST_DAY, EXTRACTED_THROUGH)])
+    for month in range(24):
+        day = FIRST_DAY + timedelta(days=30 * month)
+        supply = Record(next(ids), PREDNISONE, day, day, end=day, days_supply=30, route=ORAL)
+        person.drugs.append(supply)
+    stays = [FIRST_DAY + timedelta(days=days) for days in (45, 200, 350, 500)]
+    for day in stays:
+        visit = Record(next(ids), HOSPITAL, day, day, end=day + timedelta(days=4))
+        person.visits.append(visit)
+        person.conditions.append(Record(next(ids), ASTHMA, day, day, visit=visit.id))
+    expected = [
+        (gap, day, day + timedelta(days=4), 0, 1, 1) for gap in (7, 14) for day in sorted(stays)
+    ]
+    columns = (
+        "gap_days",
+        "episode_start_date",
+        "episode_end_date",
+        "oral_steroid_count",
+        "hospital_stay_count",
+        "maintenance_steroid_count",
+    )
+    with built(fhir_project, (person,)) as hospital:
+        rows = hospital.rows("asthma__exacerbations", columns)
+    assert rows == [dict(zip(columns, row, strict=True)) for row in expected]
 
 
 def test_new_users_are_described_by_what_was_known_and_labelled_by_what_happened(

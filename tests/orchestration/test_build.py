@@ -1,14 +1,18 @@
 """What a build of a small hospital leaves in Dagster, in the UI, and on disk when it breaks."""
 
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
+from rich.console import Console
 
+from orchestration.summary import print_summary
 from pumasi.release import latest_release
 from tests.browser import browser_page, dagster_ui
+from tests.hospital import BLEED, CELECOXIB, DICLOFENAC
 from tests.orchestration.conftest import Ward, bleeding_hospital, enter, open_ward
 
 MODEL = dg.AssetKey(["tiny", "models", "gi_bleed_risk"])
@@ -30,10 +34,17 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """A hospital of 60 persons, built once for this module."""
+    """A hospital of 61 persons, built once for this module."""
+    hospital = bleeding_hospital(60)
+    hospital.add_person("both")
+    hospital.add_condition(
+        "both", BLEED, "2010-06-01", "2010-06-01", hospital.add_visit("both", "2010-06-01")
+    )
+    for drug in (CELECOXIB, DICLOFENAC):
+        hospital.add_drug("both", drug, "2011-06-01")
     with pytest.MonkeyPatch.context() as monkeypatch:
         for ward in open_ward(tmp_path_factory.mktemp("ward"), monkeypatch):
-            ward.deliver(bleeding_hospital(60), "first", "2019-06-30")
+            ward.deliver(hospital, "first", "2019-06-30")
             assert ward.build()
             yield ward
 
@@ -60,7 +71,7 @@ def test_too_few_cases_end_in_an_open_release_and_no_model(built: Ward) -> None:
 
 
 def test_row_counts_and_checks_are_on_the_assets(built: Ward) -> None:
-    assert metadata(built, "omop", "person")["dagster/row_count"] == 60
+    assert metadata(built, "omop", "person")["dagster/row_count"] == 61
     assert metadata(built, "raw")["rows quarantined"] == 0
     assert metadata(built, "release")["gate"] == "open"
     keys = built.definitions().resolve_asset_graph().asset_check_keys
@@ -70,11 +81,22 @@ def test_row_counts_and_checks_are_on_the_assets(built: Ward) -> None:
     assert set(records) == keys
 
 
+def test_the_flags_of_a_mart_are_counted_on_its_asset_and_in_the_summary(built: Ward) -> None:
+    shown = metadata(built, "marts", "gi_bleed__new_users")
+    counted = {key: shown[f"{key} is true"] for key in ("both_drugs_on_index", "is_celecoxib")}
+    assert counted == {"both_drugs_on_index": 1, "is_celecoxib": 31}
+    assert shown["has_prior_gi_bleed is true"] == 1
+    assert not [key for key in metadata(built, "omop", "person") if "is true" in key]
+    said = StringIO()
+    print_summary(built.config, Console(file=said, width=200), looked_for=True)
+    assert "of them with an earlier bleed: 1; on both drugs at once: 1\n" in said.getvalue()
+
+
 def test_no_key_of_a_person_is_in_the_event_log(built: Ward) -> None:
     with duckdb.connect(str(built.paths.warehouse), read_only=True) as connection:
         rows = connection.execute("select person_id from omop.person").fetchall()
     log = b"".join(path.read_bytes() for path in (built.root / "home/dagster").rglob("*.db"))
-    assert len(rows) == 60
+    assert len(rows) == 61
     assert len(log) > 100_000
     assert not [person for (person,) in rows if str(person).encode() in log]
 

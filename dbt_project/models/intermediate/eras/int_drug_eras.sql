@@ -1,7 +1,9 @@
 -- Exposures to one ingredient that lie at most era_gap_days apart, by OHDSI's
--- convention. The end is the delivered or supplied one, and an exposure that ends
--- on its first day lasts a day. gap_days are the days of the era that no exposure
--- covers.
+-- convention: from the last day of the one to the first of the next. The end is
+-- the delivered or supplied one, and an exposure that ends on its first day lasts
+-- a day. gap_days are the days of the era that no exposure covers, as the CDM
+-- defines them; the last day of an exposure is covered, so a refill on the day
+-- after it leaves no gap.
 with
 
 drug_exposures as (
@@ -49,7 +51,7 @@ spaced as (
 
     select
         *,
-        {{ days_between('latest_end_date', 'start_date') }} as gap_days
+        {{ days_between('latest_end_date', 'start_date') }} as days_apart
 
     from preceded
 
@@ -59,7 +61,7 @@ numbered as (
 
     select
         *,
-        sum(case when gap_days <= {{ var('era_gap_days') }} then 0 else 1 end)
+        sum(case when days_apart <= {{ var('era_gap_days') }} then 0 else 1 end)
             over (
                 partition by person_id, drug_concept_id
                 order by start_date, end_date
@@ -81,8 +83,8 @@ eras as (
         cast(
             sum(
                 case
-                    when gap_days between 1 and {{ var('era_gap_days') }}
-                        then gap_days
+                    when days_apart between 1 and {{ var('era_gap_days') }}
+                        then days_apart - 1
                     else 0
                 end
             ) as integer

@@ -58,11 +58,31 @@ egpa_concepts as (
 
 ),
 
+sexes as (
+
+    select
+        concept_id,
+        concept_set = 'female' as is_female
+
+    from concept_set_members
+
+    where concept_set in ('female', 'male')
+
+),
+
 cohort as (
 
     select
         any_asthma.person_id,
         persons.split_key,
+
+        persons.gender_concept_id as sex_concept_id,
+        sexes.is_female,
+        {{ completed_years(
+            'persons.year_of_birth',
+            'persons.month_of_birth',
+            'any_asthma.any_asthma_date'
+        ) }} as age_at_any_asthma,
 
         any_asthma.any_asthma_date,
         korean_claims.korean_claims_date,
@@ -87,6 +107,9 @@ cohort as (
 
     inner join persons
         on any_asthma.person_id = persons.person_id
+
+    left join sexes
+        on persons.gender_concept_id = sexes.concept_id
 
     left join korean_claims
         on any_asthma.person_id = korean_claims.person_id

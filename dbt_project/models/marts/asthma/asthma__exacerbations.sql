@@ -6,6 +6,12 @@ episodes as (
 
 ),
 
+maintenance as (
+
+    select * from {{ ref('asthma__int_maintenance_in_episodes') }}
+
+),
+
 persons as (
 
     select * from {{ ref('int_persons') }}
@@ -55,6 +61,8 @@ exacerbations as (
         counted.injection_count,
         counted.emergency_visit_count,
         counted.hospital_stay_count,
+        coalesce(maintenance.maintenance_steroid_count, 0)
+            as maintenance_steroid_count,
         counted.steroids_of_unknown_duration,
         counted.steroids_of_unknown_route,
 
@@ -67,6 +75,12 @@ exacerbations as (
 
     inner join persons
         on counted.person_id = persons.person_id
+
+    left join maintenance
+        on
+            counted.person_id = maintenance.person_id
+            and counted.gap_days = maintenance.gap_days
+            and counted.episode_start_date = maintenance.episode_start_date
 
 )
 

@@ -1,6 +1,7 @@
 -- What our base cohort asks for: a pair of diagnosis days, a controller, and
--- age 12. Age is read on the days on which a diagnosis or a controller becomes
--- known, so a child enters at the first such day from the age of 12 on.
+-- age 12. Whoever has the first two before that age enters on turning 12, if
+-- observed then; else on the first day after it on which a diagnosis or a
+-- controller becomes known.
 with
 
 diagnosis_pairs as (
@@ -27,6 +28,12 @@ fills as (
 
 ),
 
+observed_birthdays as (
+
+    select * from {{ ref('asthma__int_observed_birthdays') }}
+
+),
+
 persons as (
 
     select * from {{ ref('int_persons') }}
@@ -48,11 +55,11 @@ criteria_met as (
 
 ),
 
-asthma_days as (
+candidate_days as (
 
     select
         person_id,
-        evidence_date
+        evidence_date as candidate_date
 
     from diagnosis_days
 
@@ -60,34 +67,44 @@ asthma_days as (
 
     select
         person_id,
-        evidence_date
+        evidence_date as candidate_date
 
     from fills
 
     where is_controller
+
+    union all
+
+    select
+        person_id,
+        birthday as candidate_date
+
+    from observed_birthdays
+
+    where age_in_years = 12
 
 ),
 
 ages as (
 
     select
-        asthma_days.person_id,
-        asthma_days.evidence_date,
+        candidate_days.person_id,
+        candidate_days.candidate_date,
         {{ completed_years(
             'persons.year_of_birth',
             'persons.month_of_birth',
-            'asthma_days.evidence_date'
+            'candidate_days.candidate_date'
         ) }} as age_in_years
 
-    from asthma_days
+    from candidate_days
 
     inner join criteria_met
         on
-            asthma_days.person_id = criteria_met.person_id
-            and asthma_days.evidence_date >= criteria_met.met_date
+            candidate_days.person_id = criteria_met.person_id
+            and candidate_days.candidate_date >= criteria_met.met_date
 
     inner join persons
-        on asthma_days.person_id = persons.person_id
+        on candidate_days.person_id = persons.person_id
 
 ),
 
@@ -95,7 +112,7 @@ entries as (
 
     select
         person_id,
-        min(evidence_date) as entry_date,
+        min(candidate_date) as entry_date,
         min(age_in_years) as age_at_entry
 
     from ages

@@ -1,12 +1,21 @@
--- What an exacerbation is seen by, of persons whose asthma is known by then:
--- an oral steroid for three days or more, one steroid injection, an emergency
--- visit or a hospital stay for asthma. Steroids that cannot be judged, for want
--- of a duration or a route, are kept and make no exacerbation.
+-- What an exacerbation is seen by: an oral steroid for three days or more that
+-- is not maintenance, one steroid injection, an emergency visit or a hospital
+-- stay for asthma. A steroid counts in asthma only: a diagnosis dated on its
+-- first day or before is known by the day that the steroid is. A visit for
+-- asthma has its own diagnosis, whichever day of the visit that is dated.
+-- Steroids that cannot be judged, for want of a duration or a route, are kept
+-- and make no exacerbation.
 with
 
-steroids as (
+systemic_steroids as (
 
     select * from {{ ref('asthma__int_systemic_steroids') }}
+
+),
+
+maintenance_steroids as (
+
+    select * from {{ ref('asthma__int_maintenance_steroids') }}
 
 ),
 
@@ -16,24 +25,47 @@ acute_visits as (
 
 ),
 
-any_asthma as (
+diagnosis_days as (
 
-    select * from {{ ref('asthma__int_any_asthma') }}
+    select * from {{ ref('asthma__int_diagnosis_days') }}
+
+),
+
+steroids as (
+
+    select * from systemic_steroids
+
+    where exists (
+        select 1
+        from diagnosis_days
+        where
+            diagnosis_days.person_id = systemic_steroids.person_id
+            and diagnosis_days.event_date <= systemic_steroids.start_date
+            and diagnosis_days.evidence_date
+            <= systemic_steroids.evidence_date
+    )
 
 ),
 
 oral_steroids as (
 
     select
-        person_id,
+        steroids.person_id,
         'oral_steroid' as kind,
-        start_date,
-        {{ add_days('start_date', 'duration_days - 1') }} as end_date,
-        evidence_date
+        steroids.start_date,
+        {{ add_days('steroids.start_date', 'steroids.duration_days - 1') }}
+            as end_date,
+        steroids.evidence_date
 
     from steroids
 
-    where route = 'oral' and duration_days >= 3
+    left join maintenance_steroids
+        on steroids.drug_exposure_id = maintenance_steroids.drug_exposure_id
+
+    where
+        steroids.route = 'oral'
+        and steroids.duration_days >= 3
+        and maintenance_steroids.drug_exposure_id is null
 
 ),
 
@@ -122,25 +154,20 @@ all_evidence as (
 
 ),
 
-of_known_asthma as (
+judged as (
 
     select
-        all_evidence.person_id,
-        all_evidence.kind,
-        all_evidence.start_date,
-        all_evidence.end_date,
-        all_evidence.evidence_date,
-        all_evidence.kind not in (
+        person_id,
+        kind,
+        start_date,
+        end_date,
+        evidence_date,
+        kind not in (
             'steroid_of_unknown_route', 'steroid_of_unknown_duration'
         ) as is_evidence
 
     from all_evidence
 
-    inner join any_asthma
-        on all_evidence.person_id = any_asthma.person_id
-
-    where any_asthma.any_asthma_date <= all_evidence.evidence_date
-
 )
 
-select * from of_known_asthma
+select * from judged
