@@ -53,10 +53,10 @@ earlier_days as (
     inner join short_supplies as earlier
         on
             short_supplies.person_id = earlier.person_id
-            and earlier.start_date < short_supplies.start_date
-            and earlier.start_date
-            >= {{ add_days('short_supplies.start_date', -56) }}
-            and earlier.evidence_date <= short_supplies.evidence_date
+            and short_supplies.start_date > earlier.start_date
+            and {{ add_days('short_supplies.start_date', -56) }}
+            <= earlier.start_date
+            and short_supplies.evidence_date >= earlier.evidence_date
 
     group by short_supplies.drug_exposure_id, earlier.start_date
 
