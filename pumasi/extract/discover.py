@@ -318,7 +318,10 @@ def _is_data(
         return False
     if container == "bundle" and file.suffix.lower() == ".json":
         # Servers put a manifest.json beside what they export; it holds no resource.
-        with filesystem.open(f"{path.rstrip('/')}/{file}", "rb") as stream:
+        there = f"{path.rstrip('/')}/{file}"
+        # fsspec logs the names of local files that it opens, and they may be patients'.
+        local = isinstance(filesystem, LocalFileSystem)
+        with Path(there).open("rb") if local else filesystem.open(there, "rb") as stream:
             return RESOURCE_TYPE.search(stream.read(LOOKED_AT)) is not None
     return container in ("zip", "duckdb", "ndjson", "bundle") or (
         table_of(FORMATS[config.format], str(file)) is not None

@@ -103,13 +103,17 @@ def larger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("larger")
     with duckdb.connect() as connection:
         for table, columns in {
-            "person": "i as person_id, 8507 as gender_concept_id, 1950 as year_of_birth",
+            "person": "i as person_id, 8507 as gender_concept_id, 1950 as year_of_birth, "
+            "null as month_of_birth, null as race_concept_id, null as ethnicity_concept_id, "
+            "'' as gender_source_value, '' as race_source_value, '' as ethnicity_source_value",
             "observation_period": "i as observation_period_id, i as person_id, "
             "'2010-01-01' as observation_period_start_date, "
-            "'2020-01-01' as observation_period_end_date",
+            "'2020-01-01' as observation_period_end_date, null as period_type_concept_id",
             "condition_occurrence": "i as condition_occurrence_id, i as person_id, "
             "317009 as condition_concept_id, '2015-01-01' as condition_start_date, "
-            "uuid()::varchar as stop_reason, i as visit_occurrence_id",
+            "uuid()::varchar as stop_reason, i as visit_occurrence_id, "
+            "null as condition_end_date, null as condition_source_value, "
+            "null as condition_type_concept_id",
         }.items():
             target = folder / f"{table}.csv"
             connection.execute(f"copy (select {columns} from range(20000) r(i)) to '{target}'")
