@@ -30,6 +30,7 @@ renamed as (
         -- visit
         source.start_date as visit_start_date,
         source.end_date as visit_end_date,
+        cast(null as date) as fallback_known_date,
         source.class_code,
         cast(null as integer) as delivered_visit_concept_id,
         cast(null as integer) as visit_type_concept_id,

@@ -24,6 +24,7 @@ renamed as (
         -- visit
         visit_start_date,
         visit_end_date,
+        visit_start_date as fallback_known_date,
         cast(null as varchar) as class_code,
         coalesce(visit_concept_id, {{ unmapped_concept_id() }})
             as delivered_visit_concept_id,

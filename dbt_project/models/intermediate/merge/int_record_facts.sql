@@ -1,0 +1,85 @@
+-- The rows of records whose contents differ, each taken apart: the fact, the
+-- visit that it names, and all that it says. A row that holds several facts (the
+-- components of an observation) is compared by all of them.
+with
+
+disputed as (
+
+    select * from {{ ref('int_records_compared') }}
+    where not contents_agree
+
+),
+
+{% for scope, entities in record_scopes() %}
+{% for entity in entities %}
+{% set facts = [] %}
+{% for column in record_facts(entity) %}
+{% do facts.append('received.' ~ column) %}
+{% endfor %}
+{{ entity }} as (
+
+    select
+        '{{ scope }}' as scope,
+        received.source_table,
+        received.record_id,
+        received.delivery_id,
+        received.file_no,
+        received.line_no,
+        received.content_hash,
+        {% if scope == 'events' %}
+        received.delivered_visit_id,
+        {% else %}
+        cast(null as bigint) as delivered_visit_id,
+        {% endif %}
+        {{ key_hash(facts) }} as fact_hash
+
+    from {{ ref('int_' ~ entity ~ '_received') }} as received
+
+    inner join disputed
+        on
+            received.record_id = disputed.record_id
+            and received.source_table = disputed.source_table
+            and disputed.scope = '{{ scope }}'
+
+),
+
+{% endfor %}
+{% endfor %}
+unioned as (
+
+    {% for scope, entities in record_scopes() %}
+    {% set last_scope = loop.last %}
+    {% for entity in entities %}
+    select * from {{ entity }}
+    {{ 'union all' if not (last_scope and loop.last) }}
+    {% endfor %}
+    {% endfor %}
+
+),
+
+rows_of_records as (
+
+    select
+        scope,
+        source_table,
+        record_id,
+        delivery_id,
+        file_no,
+        line_no,
+        min(content_hash) as content_hash,
+        min(coalesce(delivered_visit_id, -1)) as visit_named,
+        sum(cast(fact_hash as decimal(38, 0))) as fact_hash
+
+    from unioned
+
+    group by
+        scope,
+        source_table,
+        record_id,
+        delivery_id,
+        file_no,
+        line_no
+
+)
+
+select * from rows_of_records
