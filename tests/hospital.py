@@ -179,7 +179,11 @@ class TinyHospital:
         self.resources[row["resourceType"]].remove(row)
 
     def write(
-        self, folder: Path, as_of: date | None = None, kind: str = "full", through: date | None = None
+        self,
+        folder: Path,
+        as_of: date | None = None,
+        kind: str = "full",
+        through: date | None = None,
     ) -> None:
         """Write the extract as NDJSON, one file per resource type.
 
@@ -223,13 +227,15 @@ def _concept(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def tiny_site(folder: Path, as_of: date, through: date | None = None) -> SiteConfig:
+def tiny_site(
+    folder: Path, as_of: date, through: date | None = None, source_format: str = "fhir_r4"
+) -> SiteConfig:
     """Configuration of a tiny hospital whose extract and vocabulary lie below `folder`."""
     return SiteConfig.model_validate(
         {
             "id": "tiny",
             "name": "Tiny hospital",
-            "format": "fhir_r4",
+            "format": source_format,
             "source": {
                 "url": str(folder / "extract"),
                 "as_of": as_of,

@@ -67,9 +67,7 @@ DRUGS = "select event_date, known_date, details_known_date from intermediate.int
 CONDITIONS = (
     "select event_date, known_date, details_known_date from intermediate.int_condition_occurrences"
 )
-VISITS = (
-    "select event_date, known_date, details_known_date from intermediate.int_visit_occurrences"
-)
+VISITS = "select event_date, known_date, details_known_date from intermediate.int_visit_occurrences"
 
 
 def test_a_corrected_supply_moves_neither_index_nor_label(known: Any) -> None:
@@ -198,4 +196,43 @@ def test_a_death_is_not_corrected_by_what_else_is_said_of_the_person(known: Any)
         assert one(connection, "select event_date, known_date from intermediate.int_deaths") == (
             "2016-06-06",
             "2016-06-06",
+        )
+
+
+SYNTHEA = {
+    "patients": "Id,BIRTHDATE,DEATHDATE,RACE,ETHNICITY,GENDER\np,1970-05-01,,white,nonhispanic,F\n",
+    "encounters": "Id,START,STOP,PATIENT,ENCOUNTERCLASS,CODE\n"
+    "v,2015-01-01T10:00:00Z,2015-01-01T11:00:00Z,p,ambulatory,185345009\n",
+    "conditions": "START,STOP,PATIENT,ENCOUNTER,CODE\n2015-01-01,{end},p,v,195967001\n",
+    "medications": "START,STOP,PATIENT,ENCOUNTER,CODE,DISPENSES\n"
+    "2015-01-01T10:00:00Z,{end},p,v,140587,{count}\n",
+    "procedures": "START,STOP,PATIENT,ENCOUNTER,CODE\n2015-01-01T10:00:00Z,{end},p,v,386516004\n",
+}
+
+
+def write_synthea(folder: Path, as_of: date, kind: str, end: str, count: int) -> None:
+    folder.mkdir(parents=True)
+    for name, text in SYNTHEA.items():
+        (folder / f"{name}.csv").write_text(text.format(end=end, count=count))
+    (folder / "delivery.toml").write_text(
+        f'as_of = {as_of}\nextracted_through = {as_of}\nkind = "{kind}"\n'
+    )
+
+
+def test_a_record_that_is_closed_by_an_incremental_delivery_stays_one_record(
+    synthea_project: CompiledProject, tmp_path: Path
+) -> None:
+    write_synthea(tmp_path / "extract" / "first", FIRST, "full", "", 1)
+    write_synthea(tmp_path / "extract" / "second", SECOND, "incremental", "2019-06-06", 3)
+    write_vocabulary(tmp_path / "vocabulary")
+    config = tiny_site(tmp_path, FIRST, source_format="synthea_csv")
+    with synthea_project.build(ingest(config, tmp_path / "home")) as connection:
+        assert one(connection, CONDITIONS) == ("2015-01-01", "2015-01-01", "2019-12-31")
+        assert one(connection, DRUGS) == ("2015-01-01", "2015-01-01", "2019-12-31")
+        assert one(
+            connection,
+            "select drug_exposure_end_date, refills from intermediate.int_drug_exposures",
+        ) == ("2019-06-06", "2")
+        assert one(connection, "select known_date from intermediate.int_procedure_occurrences") == (
+            "2015-01-01",
         )

@@ -3,10 +3,30 @@
 -- components of an observation) is compared by all of them.
 with
 
-disputed as (
+contents as (
+
+    select * from {{ ref('int_record_contents') }}
+
+),
+
+disputed_records as (
 
     select * from {{ ref('int_records_compared') }}
     where not contents_agree
+
+),
+
+disputed as (
+
+    select contents.*
+
+    from contents
+
+    inner join disputed_records
+        on
+            contents.record_id = disputed_records.record_id
+            and contents.source_table = disputed_records.source_table
+            and contents.scope = disputed_records.scope
 
 ),
 
@@ -14,18 +34,19 @@ disputed as (
 {% for entity in entities %}
 {% set facts = [] %}
 {% for column in record_facts(entity) %}
-{% do facts.append('received.' ~ column) %}
+{% set side = 'disputed.' if column == 'content_hash' else 'received.' %}
+{% do facts.append(side ~ column) %}
 {% endfor %}
 {{ entity }} as (
 
     select
-        '{{ scope }}' as scope,
-        received.source_table,
-        received.record_id,
-        received.delivery_id,
-        received.file_no,
-        received.line_no,
-        received.content_hash,
+        disputed.scope,
+        disputed.source_table,
+        disputed.record_id,
+        disputed.delivery_id,
+        disputed.file_no,
+        disputed.line_no,
+        disputed.content_hash,
         {% if scope == 'events' %}
         received.delivered_visit_id,
         {% else %}
@@ -37,7 +58,9 @@ disputed as (
 
     inner join disputed
         on
-            received.record_id = disputed.record_id
+            received.line_no = disputed.line_no
+            and received.file_no = disputed.file_no
+            and received.delivery_id = disputed.delivery_id
             and received.source_table = disputed.source_table
             and disputed.scope = '{{ scope }}'
 

@@ -23,10 +23,10 @@ medications_renamed as (
         line_no,
         0 as part,
 
-        -- record: these tables have no ids, so a record is what it says
+        -- record: these tables have no ids, so a record is what began when; its
+        -- end and its dispenses may come later and are no part of it
         {{ key_hash([
             'patient_id', 'encounter_id', 'code', 'start_at',
-            'stop_at', 'dispenses',
         ]) }} as record_id,
         {{ content_hash('medications') }} as content_hash,
         patient_id as person_id,
