@@ -173,6 +173,10 @@ class TinyHospital:
         for key in [key for key, value in row.items() if value is None]:
             del row[key]
 
+    def change_last(self, resource: str, **content: Any) -> None:
+        """Replace elements of the last resource of a type, to give it the id of another one."""
+        self.resources[resource][-1] |= content
+
     def remove(self, name: str) -> None:
         """Forget the resource with this id."""
         row = self._find(name)

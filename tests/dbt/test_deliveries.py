@@ -236,3 +236,31 @@ def test_a_record_that_is_closed_by_an_incremental_delivery_stays_one_record(
         assert one(connection, "select known_date from intermediate.int_procedure_occurrences") == (
             "2015-01-01",
         )
+
+
+def test_a_later_version_in_one_delivery_takes_the_earlier_back(
+    fhir_project: CompiledProject, tmp_path: Path
+) -> None:
+    hospital, _ = person_with_visit()
+    hospital.change("p", meta={"versionId": "2", "lastUpdated": "2018-03-02T00:00:00Z"})
+    hospital.add_person("p", born="1990-05-01")
+    hospital.change_last("Patient", meta={"versionId": "1", "lastUpdated": "2018-03-01T00:00:00Z"})
+    name = hospital.add_condition("p", ASTHMA, "2015-01-01", "2015-01-01")
+    hospital.change(name, meta={"versionId": "10", "lastUpdated": "2018-03-02T08:00:00+09:00"})
+    hospital.change(
+        name, verificationStatus={"coding": [{"code": "entered-in-error"}]}, clinicalStatus=None
+    )
+    hospital.add_condition("p", ASTHMA, "2015-01-01", "2015-01-01")
+    hospital.change_last(
+        "Condition", id=name, meta={"versionId": "9", "lastUpdated": "2018-03-01T23:00:00Z"}
+    )
+    hospital.write(tmp_path / "extract" / "first", FIRST)
+    write_vocabulary(tmp_path / "vocabulary")
+    paths = ingest(tiny_site(tmp_path, FIRST), tmp_path / "home")
+    with fhir_project.build(paths) as connection:
+        fates = connection.execute(
+            "select line_no, fate from intermediate.int_row_fates "
+            "where source_table = 'condition' order by line_no"
+        ).fetchall()
+        assert [fate for _, fate in fates] == ["not_mapped", "superseded"]
+        assert one(connection, "select year_of_birth from intermediate.int_persons") == ("1970",)

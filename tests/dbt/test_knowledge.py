@@ -39,6 +39,7 @@ DAYS = 5 * 365
 AS_OF = FIRST_DAY + timedelta(days=DAYS)
 PERSONS = 12
 OUTCOMES = ("has_gi_bleed_365", "gi_bleed_date", "days_to_gi_bleed", "has_died_365")
+LATER = (*OUTCOMES, "last_contact_date")
 DIAGNOSES = (ASTHMA, COPD, BLEED)
 DRUGS = (CELECOXIB, DICLOFENAC, MONTELUKAST, PREDNISONE)
 
@@ -93,11 +94,7 @@ def build(
         hospital.add_person(f"p{person}")
         hospital.add_visit(f"p{person}", day(person))
     for each in said:
-        if each.code in DRUGS:
-            hospital.add_drug(f"p{each.person}", each.code, day(each.happened), days=30)
-        else:
-            known = None if each.known is None else day(each.known)
-            hospital.add_condition(f"p{each.person}", each.code, day(each.happened), known)
+        said_in(hospital, each)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         hospital.write(root / "extract")
@@ -274,7 +271,7 @@ def decided_by(cut: date, marts: dict[str, list[dict[str, Any]]]) -> set[tuple[A
                 said.add((row["person_id"], name, value))
     for row in marts["gi_bleed__new_users"]:
         if row["index_date"] <= cut:
-            known = {k: v for k, v in row.items() if k not in OUTCOMES}
+            known = {k: v for k, v in row.items() if k not in LATER}
             said.add((row["person_id"], *known.items()))
     return said
 
@@ -331,6 +328,8 @@ def test_an_extract_that_ends_earlier_turns_labels_to_null_and_changes_nothing_e
         for name, value in other.items():
             if name in OUTCOMES:
                 assert value is None or value == one[name], name
+            elif name == "last_contact_date":
+                assert value is None or value <= min(one[name], last)
             else:
                 assert value == one[name], name
 

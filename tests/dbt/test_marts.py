@@ -472,6 +472,7 @@ def write_intermediate(connection: duckdb.DuckDBPyConnection, persons: tuple[Per
             "observation_period_end_date date",
             [(p.id, *period) for p in persons for period in p.periods],
         ),
+        "intermediate.int_last_contacts": ("person_id bigint, last_contact_date date", []),
         "intermediate.int_coverage": ("extracted_through date", [(EXTRACTED_THROUGH,)]),
         "omop.concept": ("concept_id integer, concept_name varchar", [(PREDNISONE, "prednisone")]),
         "staging.stg_vocabulary__concepts": ("concept_id integer, concept_name varchar", []),

@@ -47,6 +47,7 @@ disputed as (
         disputed.file_no,
         disputed.line_no,
         disputed.content_hash,
+        received.source_version,
         {% if scope == 'events' %}
         received.delivered_visit_id,
         {% else %}
@@ -90,6 +91,7 @@ rows_of_records as (
         file_no,
         line_no,
         min(content_hash) as content_hash,
+        min(source_version) as source_version,
         min(coalesce(delivered_visit_id, -1)) as visit_named,
         sum(cast(fact_hash as decimal(38, 0))) as fact_hash
 

@@ -1,12 +1,13 @@
 -- What becomes of the rows of a record that came more than once.
 --
--- Deliveries are ordered by as_of and source version, rows of one rank by their
--- content. The last content counts; its first row is kept and its other rows are
+-- Deliveries are ordered by as_of and source version, rows of one rank by the
+-- version that the source gives them, then by their content. The last content counts; its first row is kept and its other rows are
 -- duplicates. Rows of earlier contents are superseded. If the record is missing
 -- from the latest full delivery and came in none after it, it is withdrawn.
 --
 -- Two contents under one id within one delivery are two records: the second gets
--- a key of its own, made of id and content, so that neither is lost.
+-- a key of its own, made of id and content, so that neither is lost. Where the
+-- source gives versions they are versions of one record, and the later counts.
 --
 -- Only records whose rows differ have them put in order.
 with
@@ -88,7 +89,8 @@ ordered as (
                 facts.scope,
                 facts.source_table,
                 facts.record_id,
-                facts.delivery_id
+                facts.delivery_id,
+                case when facts.source_version is null then 1 else 0 end
             order by facts.content_hash
         ) as content_no
 
@@ -104,7 +106,7 @@ keyed as (
     select
         *,
         case
-            when content_no = 1 then record_id
+            when content_no = 1 or source_version is not null then record_id
             else {{ key_hash(['record_id', 'content_hash']) }}
         end as record_key
 
@@ -112,7 +114,10 @@ keyed as (
 
 ),
 
-{% set ordering = 'delivery_no, content_hash, place_no, file_no, line_no' %}
+{% set ordering = [
+    'delivery_no', "coalesce(source_version, '')", 'content_hash', 'place_no',
+    'file_no', 'line_no',
+] | join(', ') %}
 preceded as (
 
     select

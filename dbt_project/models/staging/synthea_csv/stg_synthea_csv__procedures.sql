@@ -22,6 +22,7 @@ renamed as (
             'patient_id', 'encounter_id', 'code', 'start_at',
         ]) }} as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         patient_id as person_id,
         encounter_id as delivered_visit_id,
         cast(null as varchar) as exclusion_rule,
