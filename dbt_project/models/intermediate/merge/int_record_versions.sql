@@ -1,9 +1,10 @@
 -- What becomes of the rows of a record that came more than once.
 --
 -- Deliveries are ordered by as_of and source version, rows of one rank by the
--- version that the source gives them, then by their content. The last content counts; its first row is kept and its other rows are
--- duplicates. Rows of earlier contents are superseded. If the record is missing
--- from the latest full delivery and came in none after it, it is withdrawn.
+-- version that the source gives them, then by their content. The last content
+-- counts; its first row is kept and its other rows are duplicates. Rows of earlier
+-- contents are superseded. If the record is missing from the latest full delivery
+-- and came in none after it, it is withdrawn.
 --
 -- Two contents under one id within one delivery are two records: the second gets
 -- a key of its own, made of id and content, so that neither is lost. Where the
