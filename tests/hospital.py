@@ -1,6 +1,7 @@
 """A tiny hospital for tests: say what happened, and get the warehouse that it makes.
 
-It writes a FHIR R4 extract and a vocabulary of a dozen concepts; `pumasi.extract` reads them.
+It writes a FHIR R4 extract and a vocabulary of a dozen concepts; `pumasi.extract` reads them. Say
+what a later delivery adds, changes and removes, and write again, to get several deliveries.
 `CompiledProject` runs the project's own SQL on the result: dbt compiles it once, and every build
 executes the compiled models in their order, so that hundreds of builds take minutes and not hours.
 """
@@ -82,9 +83,13 @@ def _write_csv(path: Path, header: str, rows: Sequence[Sequence[object]]) -> Non
 
 @dataclass
 class TinyHospital:
-    """What happened and when it was recorded; every `add_…` fills in what SQL needs."""
+    """What happened and when it was recorded; every `add_…` fills in what SQL needs.
+
+    An event or a visit is named by the id that its `add_…` returns; `change` and `remove` take it.
+    """
 
     resources: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def add_person(
         self, person: str, born: str = "1970-05-01", sex: str = "female", died: str | None = None
@@ -94,16 +99,16 @@ class TinyHospital:
 
     def add_visit(self, person: str, start: str, end: str | None = None, kind: str = "AMB") -> str:
         """Add a visit of class AMB, EMER or IMP and return its id."""
-        number = len(self.resources.get("Encounter", ()))
+        name = f"visit-{self._number('Encounter')}"
         self._add(
             "Encounter",
-            id=f"visit-{number}",
+            id=name,
             status="finished",
             **{"class": {"code": kind}},
             subject={"reference": f"Patient/{person}"},
             period={"start": start, "end": end or start},
         )
-        return f"visit-{number}"
+        return name
 
     def add_condition(
         self,
@@ -112,9 +117,9 @@ class TinyHospital:
         onset: str,
         recorded: str | None = None,
         visit: str | None = None,
-    ) -> None:
+    ) -> str:
         """Add a diagnosis; without `recorded` it became known at its visit or with the extract."""
-        self._event(
+        return self._event(
             "Condition",
             person,
             visit,
@@ -124,10 +129,10 @@ class TinyHospital:
             recordedDate=recorded,
         )
 
-    def add_drug(self, person: str, code: str, day: str, days: int | None = None) -> None:
+    def add_drug(self, person: str, code: str, day: str, days: int | None = None) -> str:
         """Add a prescription for `days` days."""
         supply = {"value": days, "code": "d"} if days is not None else None
-        self._event(
+        return self._event(
             "MedicationRequest",
             person,
             None,
@@ -138,9 +143,9 @@ class TinyHospital:
             dispenseRequest={"expectedSupplyDuration": supply} if supply else None,
         )
 
-    def add_measurement(self, person: str, code: str, day: str, value: float, unit: str) -> None:
+    def add_measurement(self, person: str, code: str, day: str, value: float, unit: str) -> str:
         """Add a result."""
-        self._event(
+        return self._event(
             "Observation",
             person,
             None,
@@ -150,9 +155,9 @@ class TinyHospital:
             valueQuantity={"value": value, "unit": unit, "code": unit},
         )
 
-    def add_procedure(self, person: str, code: str, day: str) -> None:
+    def add_procedure(self, person: str, code: str, day: str) -> str:
         """Add a procedure."""
-        self._event(
+        return self._event(
             "Procedure",
             person,
             None,
@@ -165,21 +170,61 @@ class TinyHospital:
         """Add any resource about the person, as it is to be written."""
         self._event(resource, person, None, **content)
 
-    def write(self, folder: Path) -> None:
-        """Write the extract as NDJSON, one file per resource type."""
+    def change(self, name: str, **content: Any) -> None:
+        """Replace elements of the resource with this id; None takes one away."""
+        row = self._find(name)
+        row |= content
+        for key in [key for key, value in row.items() if value is None]:
+            del row[key]
+
+    def change_last(self, resource: str, **content: Any) -> None:
+        """Replace elements of the last resource of a type, to give it the id of another one."""
+        self.resources[resource][-1] |= content
+
+    def remove(self, name: str) -> None:
+        """Forget the resource with this id."""
+        row = self._find(name)
+        self.resources[row["resourceType"]].remove(row)
+
+    def write(
+        self,
+        folder: Path,
+        as_of: date | None = None,
+        kind: str = "full",
+        through: date | None = None,
+    ) -> None:
+        """Write the extract as NDJSON, one file per resource type.
+
+        With `as_of` the delivery says itself when and of which kind it is, in `delivery.toml`.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        if as_of is not None:
+            (folder / "delivery.toml").write_text(
+                f'as_of = {as_of}\nextracted_through = {through or as_of}\nkind = "{kind}"\n'
+            )
         for resource, rows in self.resources.items():
             text = "".join(json.dumps(row) + "\n" for row in rows)
             (folder / f"{resource}.ndjson").write_text(text)
 
-    def _event(self, resource: str, person: str, visit: str | None, **content: Any) -> None:
+    def _event(self, resource: str, person: str, visit: str | None, **content: Any) -> str:
+        name = f"{resource}-{self._number(resource)}"
         self._add(
             resource,
-            id=f"{resource}-{len(self.resources.get(resource, ()))}",
+            id=name,
             subject={"reference": f"Patient/{person}"},
             encounter={"reference": f"Encounter/{visit}"} if visit else None,
             **content,
         )
+        return name
+
+    def _number(self, resource: str) -> int:
+        """Count up, also past what was removed: an id is never given twice."""
+        number = self.numbers.get(resource, 0)
+        self.numbers[resource] = number + 1
+        return number
+
+    def _find(self, name: str) -> dict[str, Any]:
+        return next(row for rows in self.resources.values() for row in rows if row["id"] == name)
 
     def _add(self, resource: str, **content: Any) -> None:
         row = {key: value for key, value in content.items() if value is not None}
@@ -190,13 +235,15 @@ def _concept(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def tiny_site(folder: Path, as_of: date, through: date | None = None) -> SiteConfig:
+def tiny_site(
+    folder: Path, as_of: date, through: date | None = None, source_format: str = "fhir_r4"
+) -> SiteConfig:
     """Configuration of a tiny hospital whose extract and vocabulary lie below `folder`."""
     return SiteConfig.model_validate(
         {
             "id": "tiny",
             "name": "Tiny hospital",
-            "format": "fhir_r4",
+            "format": source_format,
             "source": {
                 "url": str(folder / "extract"),
                 "as_of": as_of,

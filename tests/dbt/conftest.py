@@ -14,3 +14,11 @@ def fhir_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
     home: Path = tmp_path_factory.mktemp("compiled")
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     return compile_project("fhir_r4", home)
+
+
+@pytest.fixture(scope="session")
+def synthea_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
+    """The project's models for a site of Synthea files, ready to be run."""
+    home: Path = tmp_path_factory.mktemp("compiled_synthea")
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    return compile_project("synthea_csv", home)

@@ -396,7 +396,7 @@ def expected_new_user(person: Person) -> dict[str, Any] | None:
     index = first_day(
         person, lambda seen, _: any(each.concept in (CELECOXIB, DICLOFENAC) for each in seen.drugs)
     )
-    if index is None:
+    if index is None or index > EXTRACTED_THROUGH:
         return None
     seen = person.known_by(index)
     started = {each.concept for each in seen.drugs} & {CELECOXIB, DICLOFENAC}
@@ -493,9 +493,9 @@ def write_intermediate(connection: duckdb.DuckDBPyConnection, persons: tuple[Per
         ),
         "intermediate.int_condition_occurrences": (
             "person_id bigint, condition_concept_id integer, event_date date, known_date date, "
-            "visit_occurrence_id bigint",
+            "visit_occurrence_id bigint, details_known_date date",
             [
-                (p.id, each.concept, each.event, each.known, each.visit)
+                (p.id, each.concept, each.event, each.known, each.visit, each.known)
                 for p in persons
                 for each in p.conditions
             ],
@@ -503,18 +503,19 @@ def write_intermediate(connection: duckdb.DuckDBPyConnection, persons: tuple[Per
         "intermediate.int_drug_exposures": (
             "person_id bigint, drug_concept_id integer, event_date date, known_date date, "
             "drug_exposure_id bigint, drug_exposure_end_date date, days_supply integer, "
-            "route_concept_id integer",
+            "route_concept_id integer, details_known_date date",
             [
-                (p.id, d.concept, d.event, d.known, d.id, d.end, d.days_supply, d.route)
+                (p.id, d.concept, d.event, d.known, d.id, d.end, d.days_supply, d.route, d.known)
                 for p in persons
                 for d in p.drugs
             ],
         ),
         "intermediate.int_visit_occurrences": (
             "person_id bigint, visit_concept_id integer, event_date date, known_date date, "
-            "visit_occurrence_id bigint, visit_start_date date, visit_end_date date",
+            "visit_occurrence_id bigint, visit_start_date date, visit_end_date date, "
+            "details_known_date date",
             [
-                (p.id, v.concept, v.event, v.known, v.id, v.event, v.end)
+                (p.id, v.concept, v.event, v.known, v.id, v.event, v.end, v.known)
                 for p in persons
                 for v in p.visits
             ],
@@ -540,10 +541,8 @@ def write_intermediate(connection: duckdb.DuckDBPyConnection, persons: tuple[Per
             "observation_period_end_date date",
             [(p.id, *period) for p in persons for period in p.periods],
         ),
-        "intermediate.int_deliveries": (
-            "delivery_id varchar, extracted_through date",
-            [("d", EXTRACTED_THROUGH)],
-        ),
+        "intermediate.int_last_contacts": ("person_id bigint, last_contact_date date", []),
+        "intermediate.int_coverage": ("extracted_through date", [(EXTRACTED_THROUGH,)]),
         "omop.concept": ("concept_id integer, concept_name varchar", [(PREDNISONE, "prednisone")]),
         "staging.stg_vocabulary__concepts": ("concept_id integer, concept_name varchar", []),
         "staging.stg_vocabulary__concept_ancestors": (

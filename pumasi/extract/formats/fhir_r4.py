@@ -50,6 +50,25 @@ COMPONENTS = (
     f"value_unit varchar, value_codings {CODINGS}, value_string varchar)[]"
 )
 BOOLEANS = ("true", "false")
+META = {"lastUpdated": "VARCHAR", "versionId": "VARCHAR"}
+# Which version of a resource this is: the instant in UTC, and the number if it is one. A server's
+# own version ids may be anything, so another one is no defect and simply orders nothing.
+VERSION = (
+    Column(
+        "updated_at",
+        Kind.TIMESTAMP,
+        (
+            "strftime(make_timestamp(epoch_us(try_cast(r.meta.lastUpdated || "
+            "case when regexp_matches(r.meta.lastUpdated, '(Z|[+-][0-9]{2}:[0-9]{2})$') "
+            "then '' else 'Z' end as timestamptz))), '%Y-%m-%d %H:%M:%S')",
+        ),
+    ),
+    Column(
+        "version_no",
+        Kind.INTEGER,
+        ("case when regexp_full_match(r.meta.versionId, '[0-9]{1,9}') then r.meta.versionId end",),
+    ),
+)
 GENDERS = ("male", "female", "other", "unknown")
 # Of a quantity that is known as a bound only: "<0.01" is not 0.01.
 COMPARATORS = ("<", "<=", ">=", ">")
@@ -207,10 +226,10 @@ def _status() -> Column:
 
 
 def _resource(name: str, resource: str, structure: dict[str, Any], *columns: Column) -> Table:
-    base = {"resourceType": "VARCHAR", "id": "VARCHAR"}
+    base = {"resourceType": "VARCHAR", "id": "VARCHAR", "meta": META}
     return Table(
         name,
-        columns,
+        (*columns, *VERSION),
         required=resource == "Patient",
         resource=resource,
         structure=base | structure,

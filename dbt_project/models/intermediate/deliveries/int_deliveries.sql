@@ -21,6 +21,9 @@ ordered as (
             order by as_of, coalesce(source_version, '')
         ) as delivery_no,
         row_number() over (
+            order by as_of, coalesce(source_version, ''), delivery_id
+        ) as place_no,
+        row_number() over (
             order by as_of desc, coalesce(source_version, '') desc, delivery_id desc
         ) = 1 as is_latest
 
@@ -38,10 +41,15 @@ compared as (
         format,
         format_version,
         delivery_no,
+        place_no,
         is_latest,
         delivery_no < coalesce(
             max(case when kind = 'full' then delivery_no end) over (), 0
-        ) as is_before_latest_full
+        ) as is_before_latest_full,
+        max(extracted_through) over (
+            order by delivery_no
+            range between unbounded preceding and 1 preceding
+        ) as reached_before
 
     from ordered
 

@@ -34,6 +34,7 @@ condition_occurrences as (
             as condition_status_source_value,
         event_date,
         known_date,
+        details_known_date,
         delivery_id,
         source_table,
         file_no,

@@ -47,6 +47,7 @@ drug_exposures as (
         cast(null as {{ dbt.type_string() }}) as dose_unit_source_value,
         event_date,
         known_date,
+        details_known_date,
         delivery_id,
         source_table,
         file_no,

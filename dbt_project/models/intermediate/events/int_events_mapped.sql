@@ -122,6 +122,7 @@ keyed as (
         event_date,
         end_date,
         known_date,
+        details_known_date,
         concept_id,
         source_value,
         source_concept_id,

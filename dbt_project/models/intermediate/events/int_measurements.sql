@@ -40,6 +40,7 @@ measurements as (
         cast(null as integer) as meas_event_field_concept_id,
         event_date,
         known_date,
+        details_known_date,
         delivery_id,
         source_table,
         file_no,

@@ -38,6 +38,7 @@ observations as (
         cast(null as integer) as obs_event_field_concept_id,
         event_date,
         known_date,
+        details_known_date,
         delivery_id,
         source_table,
         file_no,

@@ -33,6 +33,7 @@ procedure_occurrences as (
         cast(null as {{ dbt.type_string() }}) as modifier_source_value,
         event_date,
         known_date,
+        details_known_date,
         delivery_id,
         source_table,
         file_no,

@@ -16,6 +16,12 @@ derived as (
 
 ),
 
+last_contacts as (
+
+    select * from {{ ref('int_last_contacts') }}
+
+),
+
 unioned as (
 
     select
@@ -46,6 +52,19 @@ unioned as (
 
     from derived
 
+),
+
+with_last_contact as (
+
+    select
+        unioned.*,
+        last_contacts.last_contact_date
+
+    from unioned
+
+    left join last_contacts
+        on unioned.person_id = last_contacts.person_id
+
 )
 
-select * from unioned
+select * from with_last_contact

@@ -23,10 +23,9 @@ deaths as (
 
 ),
 
-latest_delivery as (
+coverage as (
 
-    select extracted_through from {{ ref('int_deliveries') }}
-    where is_latest
+    select * from {{ ref('int_coverage') }}
 
 ),
 
@@ -55,12 +54,12 @@ first_visits as (
 
     select
         visits_numbered.*,
-        least(latest_delivery.extracted_through, deaths.death_date)
+        least(coverage.extracted_through, deaths.death_date)
             as observation_period_end_date
 
     from visits_numbered
 
-    cross join latest_delivery
+    cross join coverage
 
     left join deaths
         on visits_numbered.person_id = deaths.person_id

@@ -21,10 +21,9 @@ deliveries as (
 
 ),
 
-latest_delivery as (
+coverage as (
 
-    select extracted_through from deliveries
-    where is_latest
+    select * from {{ ref('int_coverage') }}
 
 ),
 
@@ -40,7 +39,7 @@ merged as (
         received.*,
         coalesce(versions.record_key, received.record_id)
             as observation_period_id,
-        latest_delivery.extracted_through,
+        coverage.extracted_through,
         persons.person_id is null as person_is_missing,
         {{ merge_fate() }} as merge_fate
 
@@ -49,7 +48,7 @@ merged as (
     inner join deliveries
         on received.delivery_id = deliveries.delivery_id
 
-    cross join latest_delivery
+    cross join coverage
 
     left join versions
         on

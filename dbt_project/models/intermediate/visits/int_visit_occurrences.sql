@@ -41,6 +41,7 @@ referred as (
         and preceding.visit_occurrence_id is null as preceding_visit_is_lost,
         settled.event_date,
         settled.known_date,
+        settled.details_known_date,
         settled.delivery_id,
         settled.source_table,
         settled.file_no,

@@ -1,4 +1,10 @@
 -- Every delivered visit row, with what became of it.
+--
+-- known_date: the start of the visit; for a corrected visit not before the
+-- delivery that corrected it; and for a visit that an earlier delivery should have
+-- held, since it reaches past the start, and did not, not before the delivery in
+-- which it first came (unless the source says that the start stands for it).
+-- details_known_date: from when the end and all else that stands now were known.
 with
 
 received as (
@@ -17,6 +23,19 @@ versions as (
 deliveries as (
 
     select * from {{ ref('int_deliveries') }}
+
+),
+
+first_deliveries as (
+
+    select
+        delivery_no,
+        min(as_of) as first_as_of,
+        min(reached_before) as reached_before
+
+    from deliveries
+
+    group by delivery_no
 
 ),
 
@@ -39,6 +58,10 @@ merged as (
         coalesce(versions.record_key, received.record_id)
             as visit_occurrence_id,
         versions.corrected_as_of,
+        versions.details_as_of,
+        first_deliveries.delivery_no as first_delivery_no,
+        first_deliveries.first_as_of,
+        first_deliveries.reached_before,
         persons.person_id is null as person_is_missing,
         {{ merge_fate() }} as merge_fate
 
@@ -54,6 +77,11 @@ merged as (
             and received.file_no = versions.file_no
             and received.line_no = versions.line_no
 
+    inner join first_deliveries
+        on
+            coalesce(versions.first_delivery_no, deliveries.delivery_no)
+            = first_deliveries.delivery_no
+
     left join persons
         on received.person_id = persons.person_id
 
@@ -63,6 +91,16 @@ ruled as (
 
     select
         *,
+        greatest(
+            visit_start_date,
+            case
+                when
+                    fallback_known_date is null
+                    and visit_start_date <= reached_before
+                    then first_as_of
+            end,
+            corrected_as_of
+        ) as known_date,
         coalesce(
             {{ merge_rule() }},
             case
@@ -103,7 +141,11 @@ settled as (
         ruled.discharged_to_concept_id,
         ruled.preceding_visit_occurrence_id,
         ruled.visit_start_date as event_date,
-        greatest(ruled.visit_start_date, ruled.corrected_as_of) as known_date
+        ruled.known_date,
+        greatest(ruled.known_date, ruled.details_as_of)
+            as details_known_date,
+        ruled.first_delivery_no,
+        ruled.first_as_of
 
     from ruled
 

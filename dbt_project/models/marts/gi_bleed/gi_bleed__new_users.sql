@@ -42,6 +42,12 @@ prior_bleeds as (
 
 ),
 
+last_contacts as (
+
+    select * from {{ ref('int_last_contacts') }}
+
+),
+
 sexes as (
 
     select
@@ -93,7 +99,8 @@ new_users as (
         labels.has_gi_bleed_365,
         labels.gi_bleed_date,
         labels.days_to_gi_bleed,
-        labels.has_died_365
+        labels.has_died_365,
+        last_contacts.last_contact_date
 
     from index_dates
 
@@ -114,6 +121,9 @@ new_users as (
 
     left join prior_bleeds
         on index_dates.person_id = prior_bleeds.person_id
+
+    left join last_contacts
+        on index_dates.person_id = last_contacts.person_id
 
 )
 

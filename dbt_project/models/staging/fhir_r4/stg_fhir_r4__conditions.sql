@@ -30,7 +30,10 @@ renamed as (
 
         -- record
         source.condition_id as record_id,
-        {{ content_hash() }} as content_hash,
+        {{ content_hash('source', fhir_version_columns()) }}
+            as content_hash,
+        {{ fhir_source_version() }}
+            as source_version,
         source.patient_id as person_id,
         source.encounter_id as delivered_visit_id,
         status_rules.rule as exclusion_rule,

@@ -39,7 +39,10 @@ medication_requests as (
         medication_request.file_no,
         medication_request.line_no,
         medication_request.medication_request_id as record_id,
-        {{ content_hash('medication_request') }} as content_hash,
+        {{ content_hash('medication_request', fhir_version_columns()) }}
+            as content_hash,
+        {{ fhir_source_version('medication_request') }}
+            as source_version,
         medication_request.patient_id as person_id,
         medication_request.encounter_id as delivered_visit_id,
         coalesce(status_rules.rule, intent_rules.rule) as exclusion_rule,
@@ -67,7 +70,10 @@ medication_administrations as (
         medication_administration.file_no,
         medication_administration.line_no,
         medication_administration.medication_administration_id as record_id,
-        {{ content_hash('medication_administration') }} as content_hash,
+        {{ content_hash('medication_administration', fhir_version_columns()) }}
+            as content_hash,
+        {{ fhir_source_version('medication_administration') }}
+            as source_version,
         medication_administration.patient_id as person_id,
         medication_administration.encounter_id as delivered_visit_id,
         status_rules.rule as exclusion_rule,
@@ -92,7 +98,10 @@ immunizations as (
         immunization.file_no,
         immunization.line_no,
         immunization.immunization_id as record_id,
-        {{ content_hash('immunization') }} as content_hash,
+        {{ content_hash('immunization', fhir_version_columns()) }}
+            as content_hash,
+        {{ fhir_source_version('immunization') }}
+            as source_version,
         immunization.patient_id as person_id,
         immunization.encounter_id as delivered_visit_id,
         status_rules.rule as exclusion_rule,
@@ -136,6 +145,7 @@ renamed as (
         -- record
         unioned.record_id,
         unioned.content_hash,
+        unioned.source_version,
         unioned.person_id,
         unioned.delivered_visit_id,
         unioned.exclusion_rule,

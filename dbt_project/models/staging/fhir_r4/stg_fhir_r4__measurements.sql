@@ -36,6 +36,7 @@ renamed as (
         -- record
         facts.record_id,
         facts.content_hash,
+        facts.source_version,
         facts.person_id,
         facts.delivered_visit_id,
         facts.exclusion_rule,

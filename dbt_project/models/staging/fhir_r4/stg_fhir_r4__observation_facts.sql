@@ -27,7 +27,9 @@ listed as (
         file_no,
         line_no,
         observation_id,
-        {{ content_hash() }} as content_hash,
+        {{ content_hash('source', fhir_version_columns()) }}
+            as content_hash,
+        {{ fhir_source_version() }} as source_version,
         patient_id,
         encounter_id,
         status,
@@ -74,6 +76,7 @@ facts as (
         line_no,
         observation_id,
         content_hash,
+        source_version,
         patient_id,
         encounter_id,
         status,
@@ -101,6 +104,7 @@ renamed as (
         -- record
         facts.observation_id as record_id,
         facts.content_hash,
+        facts.source_version,
         facts.patient_id as person_id,
         facts.encounter_id as delivered_visit_id,
         status_rules.rule as exclusion_rule,

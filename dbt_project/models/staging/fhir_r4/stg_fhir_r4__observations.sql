@@ -20,6 +20,7 @@ renamed as (
         -- record
         record_id,
         content_hash,
+        source_version,
         person_id,
         delivered_visit_id,
         exclusion_rule,

@@ -17,7 +17,10 @@ renamed as (
 
         -- record
         source.patient_id as record_id,
-        {{ content_hash() }} as content_hash,
+        {{ content_hash('source', fhir_version_columns()) }}
+            as content_hash,
+        {{ fhir_source_version() }}
+            as source_version,
         source.patient_id as person_id,
         source.split_key,
         false as period_is_delivered,

@@ -23,13 +23,17 @@ renamed as (
 
         -- record
         source.encounter_id as record_id,
-        {{ content_hash() }} as content_hash,
+        {{ content_hash('source', fhir_version_columns()) }}
+            as content_hash,
+        {{ fhir_source_version() }}
+            as source_version,
         source.patient_id as person_id,
         status_rules.rule as exclusion_rule,
 
         -- visit
         source.start_date as visit_start_date,
         source.end_date as visit_end_date,
+        cast(null as date) as fallback_known_date,
         source.class_code,
         cast(null as integer) as delivered_visit_concept_id,
         cast(null as integer) as visit_type_concept_id,

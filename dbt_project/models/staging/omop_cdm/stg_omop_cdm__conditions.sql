@@ -19,6 +19,7 @@ renamed as (
         -- record
         condition_occurrence_id as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         person_id,
         visit_occurrence_id as delivered_visit_id,
         cast(null as varchar) as exclusion_rule,

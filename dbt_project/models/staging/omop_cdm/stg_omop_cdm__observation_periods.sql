@@ -18,6 +18,7 @@ renamed as (
         -- record
         observation_period_id as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         person_id,
 
         -- period

@@ -18,12 +18,14 @@ renamed as (
         -- record
         visit_occurrence_id as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         person_id,
         cast(null as varchar) as exclusion_rule,
 
         -- visit
         visit_start_date,
         visit_end_date,
+        visit_start_date as fallback_known_date,
         cast(null as varchar) as class_code,
         coalesce(visit_concept_id, {{ unmapped_concept_id() }})
             as delivered_visit_concept_id,

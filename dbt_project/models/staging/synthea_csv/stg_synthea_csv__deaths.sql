@@ -18,6 +18,7 @@ renamed as (
         -- record
         patient_id as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         patient_id as person_id,
 
         -- death

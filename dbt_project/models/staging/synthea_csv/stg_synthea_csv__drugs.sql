@@ -23,12 +23,13 @@ medications_renamed as (
         line_no,
         0 as part,
 
-        -- record: these tables have no ids, so a record is what it says
+        -- record: these tables have no ids, so a record is what began when; its
+        -- end and its dispenses may come later and are no part of it
         {{ key_hash([
             'patient_id', 'encounter_id', 'code', 'start_at',
-            'stop_at', 'dispenses',
         ]) }} as record_id,
         {{ content_hash('medications') }} as content_hash,
+        cast(null as varchar) as source_version,
         patient_id as person_id,
         encounter_id as delivered_visit_id,
         cast(null as varchar) as exclusion_rule,
@@ -72,6 +73,7 @@ immunizations_renamed as (
             'patient_id', 'encounter_id', 'code', 'given_at',
         ]) }} as record_id,
         {{ content_hash('immunizations') }} as content_hash,
+        cast(null as varchar) as source_version,
         patient_id as person_id,
         encounter_id as delivered_visit_id,
         cast(null as varchar) as exclusion_rule,

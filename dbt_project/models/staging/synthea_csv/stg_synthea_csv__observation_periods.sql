@@ -10,6 +10,7 @@ nothing as (
         cast(null as bigint) as line_no,
         cast(null as bigint) as record_id,
         cast(null as varchar) as content_hash,
+        cast(null as varchar) as source_version,
         cast(null as bigint) as person_id,
         cast(null as date) as observation_period_start_date,
         cast(null as date) as observation_period_end_date,

@@ -24,6 +24,7 @@ renamed as (
             'value_type',
         ]) }} as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         patient_id as person_id,
         encounter_id as delivered_visit_id,
         cast(null as varchar) as exclusion_rule,

@@ -16,12 +16,13 @@ renamed as (
         line_no,
         0 as part,
 
-        -- record: these tables have no ids, so a record is what it says
+        -- record: these tables have no ids, so a record is what began when; its
+        -- end may come later and is no part of it
         {{ key_hash([
             'patient_id', 'encounter_id', 'code', 'start_at',
-            'stop_at',
         ]) }} as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         patient_id as person_id,
         encounter_id as delivered_visit_id,
         cast(null as varchar) as exclusion_rule,

@@ -18,12 +18,14 @@ renamed as (
         -- record
         encounter_id as record_id,
         {{ content_hash() }} as content_hash,
+        cast(null as varchar) as source_version,
         patient_id as person_id,
         cast(null as varchar) as exclusion_rule,
 
         -- visit
         cast(start_at as date) as visit_start_date,
         cast(stop_at as date) as visit_end_date,
+        cast(null as date) as fallback_known_date,
         encounter_class as class_code,
         cast(null as integer) as delivered_visit_concept_id,
         cast(null as integer) as visit_type_concept_id,

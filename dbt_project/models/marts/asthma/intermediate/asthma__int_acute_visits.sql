@@ -1,6 +1,7 @@
 -- Emergency visits and hospital stays for asthma: an asthma condition is
 -- recorded in the visit, or dated between its first and its last day. Such a
--- visit is known when it and the first such condition are known.
+-- visit is known when it and the first such condition are known, and where only
+-- its end or the named visit ties them together, when that is known.
 with
 
 acute_visits as (
@@ -32,7 +33,9 @@ diagnoses_in_visits as (
     select
         conditions.visit_occurrence_id,
         greatest(
-            conditions.event_date, conditions.known_date
+            conditions.event_date,
+            conditions.known_date,
+            conditions.details_known_date
         ) as evidence_date
 
     from conditions
@@ -64,7 +67,14 @@ diagnoses_of_visits as (
 
     select
         acute_visits.visit_occurrence_id,
-        diagnosis_days.evidence_date
+        case
+            when diagnosis_days.event_date > acute_visits.start_date
+                then greatest(
+                    diagnosis_days.evidence_date,
+                    acute_visits.end_known_date
+                )
+            else diagnosis_days.evidence_date
+        end as evidence_date
 
     from acute_visits
 

@@ -49,6 +49,8 @@ acute_visits as (
             visits.visit_end_date, visits.visit_start_date
         ) as end_date,
         greatest(visits.event_date, visits.known_date) as evidence_date,
+        greatest(visits.event_date, visits.details_known_date)
+            as end_known_date,
         acute_visit_concepts.is_emergency = 1 as is_emergency,
         acute_visit_concepts.is_hospital = 1 as is_hospital
 

@@ -2,7 +2,8 @@
 -- and for how many days. The route is that of the record; where the record has
 -- none, the dose form in the standard name of the drug tells. Where neither
 -- tells (an ingredient alone), the route stays null. Skin, eye, ear, nose, lung
--- and joint are other routes and are left out.
+-- and joint are other routes and are left out. Route and duration are details of
+-- a record: the evidence counts from the day on which they, too, were known.
 with
 
 drug_exposures as (
@@ -42,7 +43,9 @@ steroid_exposures as (
         drug_exposures.drug_exposure_end_date as recorded_end_date,
         drug_exposures.days_supply,
         greatest(
-            drug_exposures.event_date, drug_exposures.known_date
+            drug_exposures.event_date,
+            drug_exposures.known_date,
+            drug_exposures.details_known_date
         ) as evidence_date
 
     from drug_exposures

@@ -8,23 +8,15 @@ deaths as (
 
 ),
 
-deliveries as (
+coverage as (
 
-    select * from {{ ref('int_deliveries') }}
+    select * from {{ ref('int_coverage') }}
 
 ),
 
 index_dates as (
 
     select * from {{ ref('gi_bleed__int_index') }}
-
-),
-
-coverage as (
-
-    select max(extracted_through) as extracted_through
-
-    from deliveries
 
 ),
 
