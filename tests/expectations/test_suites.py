@@ -296,6 +296,15 @@ def test_every_table_has_rows_is_asked_and_every_category_is_there(
     assert {outcome.source for outcome in well.values()} == {"great_expectations"}
 
 
+def test_the_categories_that_are_declared_are_those_of_the_suites(well: dict[str, Outcome]) -> None:
+    """Dagster knows its asset checks by them, before a suite is made."""
+    found: dict[str, set[str]] = {}
+    for outcome in well.values():
+        found.setdefault(outcome.table, set()).add(outcome.category)
+
+    assert {table: set(said) for table, said in expectations.CATEGORIES.items()} == found
+
+
 def test_what_closes_the_gate_is_what_can_t_be_in_any_hospital(well: dict[str, Outcome]) -> None:
     """Events before birth or after death, and what is missing, are reported and block nothing."""
     blocking = {name for name, outcome in well.items() if outcome.severity is Severity.ERROR}
