@@ -1,4 +1,4 @@
-"""Which tables of a hospital may be empty: declared here, never inferred from the data."""
+"""Which tables of a hospital may have no row: declared here, never inferred from the data."""
 
 from __future__ import annotations
 

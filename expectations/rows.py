@@ -1,6 +1,6 @@
 """The one expectation that the suites are made of: rows obey a rule, but for an allowed share.
 
-It counts two things, the rows that the rule is about and those among them that break it, as
+It counts two things, the rows of which the rule says yes or no and those of which it says no, as
 aggregates. Great Expectations puts all aggregates of a table into one query: a suite is one scan,
 however many rules it has, and no row ever leaves the database.
 """
@@ -21,15 +21,15 @@ from great_expectations.expectations.metrics.table_metric_provider import TableM
 
 from pumasi.quality import share_is_within
 
-ROWS_AMONG = "pumasi.rows_among"
+ROWS_JUDGED = "pumasi.rows_judged"
 ROWS_BREAKING = "pumasi.rows_breaking"
 
 
-class RowsAmong(TableMetricProvider):
-    """Number of rows for which the predicate `among` is true."""
+class RowsJudged(TableMetricProvider):
+    """Number of rows for which `among` is true and `rule` is true or false."""
 
-    metric_name = ROWS_AMONG
-    value_keys = ("among",)
+    metric_name = ROWS_JUDGED
+    value_keys = ("rule", "among")
 
     @metric_partial(
         engine=SqlAlchemyExecutionEngine,
@@ -44,7 +44,8 @@ class RowsAmong(TableMetricProvider):
         metrics: dict[str, Any],
         runtime_configuration: dict[str, Any],
     ) -> Any:
-        return _count_where(metric_value_kwargs["among"]), metric_domain_kwargs, {}
+        judged = f"({metric_value_kwargs['among']}) and ({metric_value_kwargs['rule']}) is not null"
+        return _count_where(judged), metric_domain_kwargs, {}
 
 
 class RowsBreaking(TableMetricProvider):
@@ -71,17 +72,18 @@ class RowsBreaking(TableMetricProvider):
 
 
 class ExpectRowsToObey(BatchExpectation):
-    """Expect `rule`, a SQL predicate, of all rows for which `among` is true but `allowed_share`.
+    """Expect `rule`, a SQL predicate, of all rows that it judges but for `allowed_share`.
 
-    A rule that is null of a row is not broken by it, as in a CHECK constraint: a rule about values
-    says nothing of values that are missing. No rows is no success.
+    It judges the rows for which `among` is true, unless the rule is null of them: a rule about
+    values says nothing of values that are missing, so such a row neither breaks nor obeys it, and
+    is not in the denominator. No rows judged is no success.
     """
 
     rule: str
     among: str
     allowed_share: float
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (ROWS_AMONG, ROWS_BREAKING)
+    metric_dependencies: ClassVar[tuple[str, ...]] = (ROWS_JUDGED, ROWS_BREAKING)
     success_keys: ClassVar[tuple[str, ...]] = ("rule", "among", "allowed_share")
 
     def _validate(
@@ -90,10 +92,10 @@ class ExpectRowsToObey(BatchExpectation):
         runtime_configuration: dict[str, Any] | None = None,
         execution_engine: Any = None,
     ) -> dict[str, Any]:
-        among, breaking = int(metrics[ROWS_AMONG]), int(metrics[ROWS_BREAKING])
+        judged, breaking = int(metrics[ROWS_JUDGED]), int(metrics[ROWS_BREAKING])
         return {
-            "success": among > 0 and share_is_within(breaking, among, self.allowed_share),
-            "result": {"violations": breaking, "denominator": among},
+            "success": judged > 0 and share_is_within(breaking, judged, self.allowed_share),
+            "result": {"violations": breaking, "denominator": judged},
         }
 
 

@@ -2,6 +2,10 @@
 
 Shares that are allowed by default are those of OHDSI's DataQualityDashboard for CDM 5.4 (its
 threshold tables): 1 % for values and dates that can't be, 5 % for what is missing or unmapped.
+
+A share is of the rows that a rule judges. What can't be said of a row (a date that is missing, a
+person who hasn't died) takes it out of the denominator, except where the rule asks whether
+something is there: a rule of completeness that is null of a row is broken by it.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ def error(
 ) -> ExpectRowsToObey:
     """Return a rule that closes the gate when it is broken by more than the allowed share.
 
-    `may_lack` declares that a source may record none of the rows of `among`.
+    `may_lack` declares that a source may have no row that the rule judges; elsewhere that fails.
     """
     return _rule(FailureSeverity.CRITICAL, check, category, rule, among, allowed, may_lack)
 
@@ -53,12 +57,15 @@ def warn(
     return _rule(FailureSeverity.WARNING, check, category, rule, among, allowed, may_lack)
 
 
-def times_of_an_event(table: str, start: str, end: str | None = None) -> list[ExpectRowsToObey]:
+def times_of_an_event(
+    table: str, start: str, end: str | None = None, *, may_lack_end: bool = False
+) -> list[ExpectRowsToObey]:
     """Return the rules on the dates of a clinical event.
 
     A date after the extraction is a wrong one, and as a date of knowledge it would be a look into
     the future: an error. Dates before birth or long after death are reported: identities that were
-    mixed up, or history told at the source.
+    mixed up, or history told at the source. Of a death only the events of the dead can be judged.
+    `may_lack_end` declares that a source may not record when such an event ends.
     """
     rules = [
         error(
@@ -72,11 +79,12 @@ def times_of_an_event(table: str, start: str, end: str | None = None) -> list[Ex
             f"{table}.{start}_is_not_after_death",
             "plausibility",
             f"{start} <= died + {DAYS_AFTER_DEATH}",
+            may_lack=True,
         ),
         warn(
             f"{table}.{start}_is_in_observation",
             "completeness",
-            f"coalesce({start} between observed_from and observed_to, false)",
+            f"{start} between observed_from and observed_to",
             allowed=INCOMPLETE,
         ),
     ]
@@ -87,6 +95,7 @@ def times_of_an_event(table: str, start: str, end: str | None = None) -> list[Ex
                 "plausibility",
                 f"{end} >= {start}",
                 allowed=IMPLAUSIBLE,
+                may_lack=may_lack_end,
             )
         )
     return rules
@@ -99,7 +108,7 @@ def concept_is_mapped(
     return warn(
         f"{table}.{column}_is_mapped",
         "completeness",
-        f"coalesce({column}, 0) <> 0",
+        f"{column} <> 0",
         among=among,
         allowed=INCOMPLETE,
         may_lack=may_lack,
@@ -131,7 +140,8 @@ def _rule(
     may_lack: bool,
 ) -> ExpectRowsToObey:
     return ExpectRowsToObey(
-        rule=rule,
+        # What isn't there can't be shown to be as it should.
+        rule=f"coalesce({rule}, false)" if category == "completeness" else rule,
         among=among,
         allowed_share=allowed,
         severity=severity,

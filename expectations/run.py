@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +32,9 @@ def run(candidate: Path, may_be_empty: Collection[str] = MAY_BE_EMPTY) -> list[O
     """Check the candidate's tables and return one outcome per expectation, in order of the suites.
 
     What a site accepts besides is applied to all outcomes by `pumasi.quality.apply_thresholds`.
-    `may_be_empty` holds tables, and names of checks, for which nothing to check is not applicable
-    rather than failed. Raises ReleaseError when a table that has a suite is missing.
+    `may_be_empty` holds tables that may have no row, and names of checks that may judge none: then
+    nothing to check is not applicable rather than failed. Raises ReleaseError when a table that has
+    a suite is missing.
     """
     # Importing Great Expectations takes six seconds: who only imports this module doesn't pay them.
     from expectations.duckdb import repair
@@ -75,17 +76,31 @@ def _outcomes(
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     # BASIC of an expectation that only counts holds counts only.
     validated = batch.validate(suite, result_format="BASIC")
-    return [_outcome(table, result, may_be_empty) for result in validated.results]
+    # That a table may be empty excuses no rule when it has rows, all with the value missing.
+    excused = table in may_be_empty and _is_empty(table, validated.results)
+    return [_outcome(table, result, may_be_empty, excused) for result in validated.results]
+
+
+def _is_empty(table: str, results: Iterable[ExpectationValidationResult]) -> bool:
+    """Say whether the rule that counts every row, which each suite begins with, counted none."""
+    return any(
+        result.result.get("denominator") == 0
+        for result in results
+        if _check(table, result)[0].name == f"{table}.has_rows"
+    )
 
 
 def _outcome(
-    table: str, result: ExpectationValidationResult, may_be_empty: Collection[str]
+    table: str,
+    result: ExpectationValidationResult,
+    may_be_empty: Collection[str],
+    excused: bool,
 ) -> Outcome:
     check, may_lack = _check(table, result)
     cause = _cause(result.exception_info)
     if cause is not None:
         return could_not_check(check, cause)
-    declared = may_lack or table in may_be_empty or check.name in may_be_empty
+    declared = may_lack or excused or check.name in may_be_empty
     counts = result.result
     return judge(check, counts["violations"], counts["denominator"], may_be_empty=declared)
 

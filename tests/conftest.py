@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from pumasi.config import project_root
 from pumasi.config.environment import NO_TELEMETRY
+from tests.needs import unavailable
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def shared_data() -> Path:
     """The folder of data sets that others made; its README says what is peculiar about each."""
     folder = project_root().parent / "shared" / "data"
     if not folder.is_dir():
-        _unavailable("the shared data sets are not there: ../shared/data beside the project")
+        unavailable("the shared data sets are not there: ../shared/data beside the project")
     return folder
 
 
@@ -38,12 +38,5 @@ def chromium() -> Path:
     """The program of a Debian chromium."""
     program = shutil.which("chromium")
     if program is None:
-        _unavailable("no chromium; to run this test: apt-get install chromium")
+        unavailable("no chromium; to run this test: apt-get install chromium")
     return Path(program)
-
-
-def _unavailable(reason: str) -> None:
-    """Skip, saying what would help; under CI=true everything must be there, so fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason} (under CI=true this is not skipped)")
-    pytest.skip(reason)

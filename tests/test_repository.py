@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pumasi.config import project_root
+from tests.needs import unavailable
 
 ROOT = project_root()
 LARGEST = 1_000_000  # bytes; a screenshot fits, an extract or a model does not
@@ -28,7 +29,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 def repository_files() -> tuple[Path, ...]:
     """Every file that is in the repository or would be with the next commit."""
     if not (ROOT / ".git").exists():
-        pytest.skip("not a git repository")
+        unavailable("not a git repository: git knows which files are the project's")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -59,6 +60,18 @@ def imports(path: Path) -> set[str]:
     plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     named = [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level]
     return {name.split(".")[0] for name in [*plain, *named]}
+
+
+def test_what_is_not_there_is_skipped_by_a_user_and_fails_in_ci(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tests.test_repository.ROOT", tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="not a git repository"):
+        repository_files.__wrapped__()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=r"under CI=true this is not skipped"):
+        repository_files.__wrapped__()
 
 
 def test_the_lock_names_no_registry_and_hashes_everything() -> None:

@@ -14,7 +14,7 @@ def condition_era() -> ExpectationSuite:
     return suite(
         table,
         *_an_era(table, "condition_occurrence_count"),
-        error(f"{table}.concept_is_known", "conformance", "condition_concept_id <> 0"),
+        error(f"{table}.concept_is_known", "conformance", "coalesce(condition_concept_id, 0) <> 0"),
     )
 
 
@@ -24,7 +24,7 @@ def drug_era() -> ExpectationSuite:
     return suite(
         table,
         *_an_era(table, "drug_exposure_count"),
-        error(f"{table}.concept_is_known", "conformance", "drug_concept_id <> 0"),
+        error(f"{table}.concept_is_known", "conformance", "coalesce(drug_concept_id, 0) <> 0"),
         error(
             f"{table}.gaps_fit_into_the_era",
             "conformance",

@@ -37,7 +37,7 @@ def condition_occurrence() -> ExpectationSuite:
     table = "condition_occurrence"
     return suite(
         table,
-        *times_of_an_event(table, "condition_start_date", "condition_end_date"),
+        *times_of_an_event(table, "condition_start_date", "condition_end_date", may_lack_end=True),
         concept_is_mapped(table, "condition_concept_id"),
         visit_is_known(table),
     )
@@ -53,21 +53,18 @@ def drug_exposure() -> ExpectationSuite:
             f"{table}.days_supply_is_plausible",
             "plausibility",
             "days_supply between 0 and 365",
-            among="days_supply is not null",
             may_lack=True,
         ),
         warn(
             f"{table}.refills_are_plausible",
             "plausibility",
             "refills between 0 and 24",
-            among="refills is not null",
             may_lack=True,
         ),
         warn(
             f"{table}.quantity_is_not_negative",
             "plausibility",
             "quantity >= 0",
-            among="quantity is not null",
             may_lack=True,
         ),
         concept_is_mapped(table, "drug_concept_id"),
@@ -80,7 +77,7 @@ def procedure_occurrence() -> ExpectationSuite:
     table = "procedure_occurrence"
     return suite(
         table,
-        *times_of_an_event(table, "procedure_date", "procedure_end_date"),
+        *times_of_an_event(table, "procedure_date", "procedure_end_date", may_lack_end=True),
         concept_is_mapped(table, "procedure_concept_id"),
         visit_is_known(table),
     )
@@ -106,7 +103,6 @@ def measurement() -> ExpectationSuite:
             f"{table}.range_is_in_order",
             "plausibility",
             "range_low <= range_high",
-            among="range_low is not null and range_high is not null",
             may_lack=True,
         ),
         concept_is_mapped(table, "measurement_concept_id"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from great_expectations import ExpectationSuite
 
-from expectations.rules import IMPLAUSIBLE, INCOMPLETE, error, suite, warn
+from expectations.rules import DAYS_AFTER_DEATH, IMPLAUSIBLE, INCOMPLETE, error, suite, warn
 
 # OMOP concepts of the Gender domain: male, female.
 _KNOWN_GENDERS = "(8507, 8532)"
@@ -24,6 +24,7 @@ def person() -> ExpectationSuite:
             "person.month_of_birth_is_a_month",
             "conformance",
             "month_of_birth between 1 and 12",
+            may_lack=True,
         ),
         warn(
             "person.gender_is_known",
@@ -53,13 +54,19 @@ def observation_period() -> ExpectationSuite:
         error(
             f"{table}.periods_do_not_overlap",
             "conformance",
-            f"{start} > previous_end or previous_end is null",
+            f"{start} > previous_end",
+            may_lack=True,
         ),
         error(
             f"{table}.end_is_not_after_extraction", "plausibility", f"{end} <= extracted_through"
         ),
         warn(f"{table}.start_is_not_before_birth", "plausibility", f"{start} >= born"),
-        warn(f"{table}.end_is_not_after_death", "plausibility", f"{end} <= died + 60"),
+        warn(
+            f"{table}.end_is_not_after_death",
+            "plausibility",
+            f"{end} <= died + {DAYS_AFTER_DEATH}",
+            may_lack=True,
+        ),
     )
 
 

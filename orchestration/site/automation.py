@@ -3,11 +3,14 @@
 Sensors and schedules are off until somebody turns them on in the UI.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from pumasi.config import SiteConfig
 from pumasi.errors import PumasiError
@@ -15,6 +18,17 @@ from pumasi.extract import discover
 
 POLL_SECONDS = 60
 NIGHTLY = "0 2 * * *"
+# A delivery that is refused is refused again; what the disk or the network did may be over.
+ATTEMPTS = 3
+DEAD_AFTER = timedelta(days=1)
+PARTITION = "dagster/partition"
+NOT_FINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def ingest_name(config: SiteConfig) -> str:
@@ -55,7 +69,7 @@ def automation(config: SiteConfig, partitions: dg.DynamicPartitionsDefinition) -
         schedules=[nightly],
         sensors=[
             _new_delivery(config, partitions, ingest),
-            _build_after_ingest(config, ingest, build),
+            _build_after_ingest(config, build),
         ],
     )
 
@@ -67,34 +81,122 @@ def _new_delivery(
         name=f"{config.id}_new_delivery",
         job=ingest,
         minimum_interval_seconds=POLL_SECONDS,
-        description="Looks into the source folder for deliveries that are not partitions yet.",
+        description="Looks into the source folder for deliveries that have not been read.",
     )
     def new_delivery(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             found = [folder.key for folder in discover(config)]
         except PumasiError as error:
             return dg.SkipReason(str(error))
+        ingests = Ingests(config, context.instance, datetime.now(UTC))
+        read = ingests.read()
+        failed = {key: ingests.failures(key) for key in found if key not in read}
+        given_up = [key for key, times in failed.items() if times >= ATTEMPTS]
+        for key in given_up:
+            context.log.warning(_given_up(config, key))
+        running = ingests.running_partitions()
+        asked = [key for key in failed if key not in given_up and key not in running]
+        if not asked:
+            said = f"{len(found)} deliveries at the source, {len(read & set(found))} read"
+            waiting = f"{len(running & set(failed))} being read"
+            return dg.SkipReason(
+                "; ".join([said, waiting, *(_given_up(config, key) for key in given_up)])
+            )
         known = set(context.instance.get_dynamic_partitions(partitions.name or ""))
-        new = [key for key in found if key not in known]
-        if not new:
-            return dg.SkipReason(f"{len(found)} deliveries at the source, all known")
+        new = [key for key in asked if key not in known]
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in new],
-            dynamic_partitions_requests=[partitions.build_add_request(new)],
+            run_requests=[
+                # Another key for each attempt: Dagster starts no run of a key that it has seen.
+                dg.RunRequest(run_key=f"{key}/{failed[key] + 1}", partition_key=key)
+                for key in asked
+            ],
+            dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
         )
 
     return new_delivery
 
 
-def _build_after_ingest(config: SiteConfig, ingest: Any, build: Any) -> dg.SensorDefinition:
-    @dg.run_status_sensor(
-        name=f"{config.id}_build_after_ingest",
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[ingest],
-        request_job=build,
-        description="Builds a release when a delivery has been read.",
+def _given_up(config: SiteConfig, key: str) -> str:
+    return (
+        f"delivery {key} could not be read in {ATTEMPTS} attempts and is not asked for again: see "
+        f"its runs, mend the delivery, then run {ingest_name(config)} for it by hand"
     )
-    def build_after_ingest(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest]:
-        yield dg.RunRequest(run_key=context.dagster_run.run_id)
+
+
+def _build_after_ingest(config: SiteConfig, build: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"{config.id}_build_after_ingest",
+        job=build,
+        minimum_interval_seconds=POLL_SECONDS,
+        description="Builds a release when deliveries have been read, one for all of them.",
+    )
+    def build_after_ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        ingests = Ingests(config, context.instance, datetime.now(UTC))
+        read = ingests.read()
+        if not read:
+            return dg.SkipReason("no delivery has been read")
+        waiting = ingests.running()
+        if waiting:
+            return dg.SkipReason(f"{waiting} runs or backfills are still reading deliveries")
+        # The deliveries are the key: Dagster starts one build of the same set and no second.
+        return dg.RunRequest(run_key=sha256("\n".join(sorted(read)).encode()).hexdigest())
 
     return build_after_ingest
+
+
+@dataclass(frozen=True)
+class Ingests:
+    """What Dagster knows of the reading of a site's deliveries, by the job or by hand.
+
+    A run that is killed with its process stays "started" for good: after a day it is taken for
+    dead, neither waited for nor in the way of another attempt.
+    """
+
+    config: SiteConfig
+    instance: dg.DagsterInstance
+    now: datetime
+
+    def read(self) -> set[str]:
+        """Deliveries that were read, as partitions."""
+        return self.instance.get_materialized_partitions(dg.AssetKey([self.config.id, "raw"]))
+
+    def failures(self, key: str) -> int:
+        """How often reading the delivery was tried and failed, was ended, or died."""
+        runs = self.instance.get_run_records(dg.RunsFilter(tags={PARTITION: key}))
+        return sum(self._is_ingest(each) and self._is_lost(each) for each in runs)
+
+    def running_partitions(self) -> set[str]:
+        """Deliveries that are being read, or wait for it."""
+        return {each.dagster_run.tags.get(PARTITION, "") for each in self._running()}
+
+    def running(self) -> int:
+        """Runs that are reading deliveries or wait for it, and backfills that will start more."""
+        backfills = self.instance.get_backfills(status=BulkActionStatus.REQUESTED)
+        return len(self._running()) + sum(map(self._is_backfill, backfills))
+
+    def _running(self) -> list[dg.RunRecord]:
+        runs = self.instance.get_run_records(
+            dg.RunsFilter(statuses=NOT_FINISHED, created_after=self.now - DEAD_AFTER)
+        )
+        return [each for each in runs if self._is_ingest(each)]
+
+    def _is_ingest(self, record: dg.RunRecord) -> bool:
+        run = record.dagster_run
+        return run.job_name == ingest_name(self.config) or bool(
+            (run.asset_selection or frozenset()) & self._assets
+        )
+
+    def _is_lost(self, record: dg.RunRecord) -> bool:
+        status = record.dagster_run.status
+        failed = status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+        dead = status in NOT_FINISHED and record.create_timestamp <= self.now - DEAD_AFTER
+        return failed or dead
+
+    def _is_backfill(self, backfill: PartitionBackfill) -> bool:
+        return backfill.job_name == ingest_name(self.config) or bool(
+            set(backfill.asset_selection or ()) & self._assets
+        )
+
+    @property
+    def _assets(self) -> frozenset[dg.AssetKey]:
+        return frozenset(dg.AssetKey([self.config.id, name]) for name in ("delivery", "raw"))

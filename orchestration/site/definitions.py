@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.site import extract, quality, release, training, transform
+from orchestration.site import asset_checks, extract, quality, release, training, transform
 from orchestration.site.automation import automation
 from pumasi.config import SiteConfig, SitePaths
 
@@ -24,7 +24,7 @@ def build_definitions(config: SiteConfig) -> dg.Definitions:
     automated = automation(config, partitions)
     return dg.Definitions(
         assets=dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=OWNERS), assets),
-        asset_checks=quality.checks(config, paths, project),
+        asset_checks=asset_checks.checks(config, paths, project),
         jobs=automated.jobs,
         schedules=automated.schedules,
         sensors=automated.sensors,

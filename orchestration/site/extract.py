@@ -1,12 +1,13 @@
 """Deliveries and raw tables: one dynamic partition for each delivery that lies at the source."""
 
 import dagster as dg
+import duckdb
 
 from orchestration.site.builds import closed_when_broken
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError
 from pumasi.extract import DeliveryFolder, ReadReport, discover, pull, read, read_vocabulary
-from pumasi.extract.manifest import load_manifest
+from pumasi.extract.manifest import SourceFile, load_manifest
 
 GROUP = "extract"
 
@@ -50,6 +51,9 @@ def assets(
                 "\n".join(f"- {f}" for f in manifest.findings) or "none"
             ),
         }
+        rows = [_rows(each) for each in manifest.files]
+        if None not in rows:
+            metadata["dagster/row_count"] = sum(row or 0 for row in rows)
         return dg.Output(manifest.delivery_id, metadata=metadata)
 
     @dg.asset(
@@ -65,7 +69,7 @@ def assets(
         manifest = load_manifest(paths.deliveries / f"{delivery}.json")
         folder = _folder(config, context.partition_key)
         report = read(config, manifest, folder, paths, context.log.info)
-        return dg.MaterializeResult(metadata=_counts(report))
+        return dg.MaterializeResult(metadata=_counts(report, paths))
 
     @dg.asset(key=[config.id, "vocabulary"], group_name=GROUP, kinds={"parquet"}, pool=pool(config))
     def vocabulary(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -87,9 +91,27 @@ def _folder(config: SiteConfig, key: str) -> DeliveryFolder:
     )
 
 
-def _counts(report: ReadReport) -> dict[str, dg.MetadataValue | int | str]:
+def _rows(file: SourceFile) -> int | None:
+    """Records in a file, as far as pulling knows: it doesn't look into parquet and DuckDB files."""
+    if file.resource_types:
+        return sum(n for kind, n in file.resource_types.items() if kind != "Bundle")
+    if file.container == "csv":
+        return max(file.lines - 1, 0)
+    return file.lines if file.container in ("ndjson", "bundle") else None
+
+
+def _counts(report: ReadReport, paths: SitePaths) -> dict[str, dg.MetadataValue | int | str]:
     if report.already:
-        return {"delivery": report.delivery_id, "state": "read before, left alone"}
+        counts = paths.raw / report.delivery_id / "read_counts.parquet"
+        with duckdb.connect() as connection:
+            rows = connection.execute(
+                "select coalesce(sum(rows_read), 0)::bigint from read_parquet($1)", [str(counts)]
+            ).fetchall()[0][0]
+        return {
+            "delivery": report.delivery_id,
+            "state": "read before, left alone",
+            "dagster/row_count": rows,
+        }
     lines = [
         "| table | in | read | quarantined | ignored | values nulled |",
         "|---|--:|--:|--:|--:|--:|",

@@ -1,15 +1,13 @@
 """The checks of a build: dbt tests as data, Great Expectations on the candidate, conservation.
 
-`candidate` runs them all and keeps the outcomes; the asset checks, one per table and Kahn category,
-show them where people look. They block nothing: the gate speaks once, on the release.
+`candidate` runs them all and keeps the outcomes; `orchestration.site.asset_checks` shows them.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
@@ -17,14 +15,12 @@ from dagster_dbt import DbtCliResource
 import expectations
 from orchestration.site.builds import closed_when_broken, transformation_of
 from orchestration.site.extract import pool
-from orchestration.site.transform import row_counts
+from orchestration.site.transform import row_counts, table_keys
 from pumasi.atomic import write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import ReleaseError
 from pumasi.quality import (
-    Category,
     Outcome,
-    Severity,
     Status,
     apply_thresholds,
     conservation_outcomes,
@@ -50,44 +46,23 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
     def candidate(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> dg.MaterializeResult:
         """Tables of the build as parquet, and the outcome of every check run on them."""
         with closed_when_broken(paths, "candidate", context.run.run_id):
-            outcomes = _check(config, paths, dbt, context)
-        return dg.MaterializeResult(metadata=_summary(outcomes))
+            outcomes, rows = _check(config, paths, dbt, context)
+        return dg.MaterializeResult(metadata=_summary(outcomes) | {"dagster/row_count": rows})
 
     return [candidate]
 
 
-def checks(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.AssetChecksDefinition]:
-    """One asset check per table of omop and marts and Kahn category."""
-    specs = [
-        dg.AssetCheckSpec(
-            name=category,
-            asset=key,
-            additional_deps=[dg.AssetKey([config.id, "candidate"])],
-            description=f"Every {category} check of {key.path[-1]}",
-        )
-        for key in _tables(config, manifest)
-        for category in get_args(Category)
-    ]
-
-    @dg.multi_asset_check(name=f"{config.id}_checks", specs=specs, can_subset=True)
-    def quality_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        grouped = defaultdict(list)
-        for outcome in load_checked(paths).outcomes:
-            grouped[outcome.table, str(outcome.category)].append(outcome)
-        for spec in specs:
-            if spec.key in context.selected_asset_check_keys:
-                yield _result(spec, grouped[spec.asset_key.path[-1], spec.name])
-
-    return [quality_checks]
-
-
 @dataclass(frozen=True)
 class Checked:
-    """The candidate that lies there now: the run and the SQL that made it, and its outcomes."""
+    """The candidate that lies there now: the run and the SQL that made it, and its outcomes.
+
+    `materialised` names the run that had made each asset, by its key, when it was checked.
+    """
 
     run_id: str
     transformation: str
     outcomes: list[Outcome]
+    materialised: dict[str, str]
 
 
 def load_checked(paths: SitePaths) -> Checked:
@@ -100,13 +75,27 @@ def load_checked(paths: SitePaths) -> Checked:
             "candidate step"
         ) from None
     outcomes = [Outcome.from_dict(each) for each in said["outcomes"]]
-    return Checked(said["run_id"], said["transformation"], outcomes)
+    return Checked(said["run_id"], said["transformation"], outcomes, said.get("materialised", {}))
+
+
+def materialised_by(instance: dg.DagsterInstance, keys: Iterable[dg.AssetKey]) -> dict[str, str]:
+    """Run of the latest materialisation of each asset that has one, by the asset's key."""
+    records = instance.get_asset_records(list(keys))
+    return {
+        record.asset_entry.asset_key.to_user_string(): latest.run_id
+        for record in records
+        if (latest := record.asset_entry.last_materialization_record) is not None
+    }
 
 
 def _check(
     config: SiteConfig, paths: SitePaths, dbt: DbtCliResource, context: dg.AssetExecutionContext
-) -> list[Outcome]:
+) -> tuple[list[Outcome], int]:
+    """Every outcome of the build, and the rows of the tables that may be released."""
     run_id, target = context.run.run_id, paths.dbt_target / "test"
+    keys = table_keys(config.id, paths.dbt_target / "manifest.json")
+    # Before the first test: what is made from here on was not wholly checked.
+    materialised = materialised_by(context.instance, keys)
     context.log.info("dbt tests")
     # dbt that dies before its tests must not leave yesterday's results to be read.
     (target / "run_results.json").unlink(missing_ok=True)
@@ -116,12 +105,13 @@ def _check(
         # Whoever changed the warehouse while dbt tested it is noticed here.
         transformation = transformation_of(paths, connection)
         candidate = write_candidate(connection, paths, run_id=run_id)
+        counts = row_counts(connection)
     context.log.info("Great Expectations and conservation")
     found = [
         *dbt_outcomes(
             target / "run_results.json",
             target / "manifest.json",
-            row_counts(paths),
+            counts,
             expectations.MAY_BE_EMPTY | _steps(target / "manifest.json"),
         ),
         *conservation_outcomes(candidate.folder),
@@ -131,10 +121,11 @@ def _check(
     said = {
         "run_id": run_id,
         "transformation": transformation,
+        "materialised": materialised,
         "outcomes": [outcome.to_dict() for outcome in outcomes],
     }
     write_text(candidate.folder / OUTCOMES, json.dumps(said, indent=1) + "\n")
-    return outcomes
+    return outcomes, sum(counts[table] for table in candidate.tables)
 
 
 def _steps(manifest: Path) -> frozenset[str]:
@@ -160,23 +151,6 @@ def _tables(config: SiteConfig, manifest: Path) -> list[dg.AssetKey]:
         dg.AssetKey([config.id, node["fqn"][1], node["name"]])
         for node in nodes.values()
         if node["resource_type"] == "model" and _is_released(node)
-    )
-
-
-def _result(spec: dg.AssetCheckSpec, outcomes: Sequence[Outcome]) -> dg.AssetCheckResult:
-    bad = [o for o in outcomes if o.status in (Status.FAILED, Status.ERROR)]
-    worst = any(o.severity is Severity.ERROR or o.status is Status.ERROR for o in bad)
-    return dg.AssetCheckResult(
-        asset_key=spec.asset_key,
-        check_name=spec.name,
-        passed=not bad,
-        severity=dg.AssetCheckSeverity.ERROR if worst else dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{o.name}: {o.message}" for o in bad) or None,
-        metadata={
-            "checks": len(outcomes),
-            "failed": ", ".join(o.name for o in bad) or "none",
-            "not applicable": sum(o.status is Status.NOT_APPLICABLE for o in outcomes),
-        },
     )
 
 

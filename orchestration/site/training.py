@@ -43,9 +43,11 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         try:
             fitted = fit(task, rows, release.id)
         except TooFewCasesError as error:
-            return dg.MaterializeResult(metadata={"state": str(error), "release": release.id})
-        path = fitted.save(paths.models / task.name)
-        return dg.MaterializeResult(metadata=_card(fitted) | {"file": path.name})
+            said: dict[str, str | int | float] = {"state": str(error), "release": release.id}
+        else:
+            path = fitted.save(paths.models / task.name)
+            said = _card(fitted) | {"file": path.name}
+        return dg.MaterializeResult(metadata=said | {"dagster/row_count": len(rows)})
 
     return model
 

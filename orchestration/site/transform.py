@@ -4,6 +4,7 @@ dbt tests are run afterwards as data (`orchestration.site.quality`): a failing t
 about the build, not the end of it. A model that breaks seals a closed release that names the step.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -103,13 +104,12 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
             transformation = transformation_hash(project_folder())
             run = dbt.cli([*BUILD], context=context, target_path=paths.dbt_target / "run")
             events = list(run.stream())
-            if not context.is_subset:
-                with hold_warehouse(paths, progress=context.log.info) as connection:
+            with hold_warehouse(paths, progress=context.log.info) as connection:
+                if not context.is_subset:
                     end_transform(paths, connection, transformation)
-        counts = {f"{schema}.{name}": rows for schema, name, rows in _tables(paths)}
-        flags = _flags_of_marts(paths)
+                counts, flags = row_counts(connection), _flags_of_marts(connection)
         for event in events:
-            yield _with_counts(event, counts, flags)
+            yield _with_counts(event, context, counts, flags)
 
     return [models]
 
@@ -143,47 +143,73 @@ class SiteTranslator(DagsterDbtTranslator):
         return folder if folder in LAYERS else "intermediate"
 
 
-def row_counts(paths: SitePaths) -> dict[str, int]:
-    """Rows per table of the warehouse, by the table's name."""
-    return {name: rows for _, name, rows in _tables(paths)}
+def table_keys(site: str, manifest: Path) -> list[dg.AssetKey]:
+    """Asset keys of all seeds and models, each ending in its name; dbt gives none twice."""
+    nodes: Mapping[str, Mapping[str, Any]] = json.loads(manifest.read_text())["nodes"]
+    translator = SiteTranslator(site)
+    return sorted(
+        translator.get_asset_key(node)
+        for node in nodes.values()
+        if node["resource_type"] in ("model", "seed")
+    )
 
 
-def _tables(paths: SitePaths) -> list[tuple[str, str, int]]:
-    """Schema, name and rows of every table; the connection is closed again."""
-    with duckdb.connect(str(paths.warehouse), read_only=True) as connection:
-        return connection.execute(
-            "select schema_name, table_name, estimated_size from duckdb_tables()"
-        ).fetchall()
+def row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of every table and view of the warehouse, by its name; dbt gives no name twice.
+
+    Counting all views of a hospital costs less than one of its models: DuckDB computes no column
+    that nobody asks for.
+
+    Raises:
+        ReleaseError: a view can't be counted.
+    """
+    relations = connection.execute(
+        "select schema_name, table_name from duckdb_tables() union all "
+        "select schema_name, view_name from duckdb_views() where not internal order by all"
+    ).fetchall()
+    return {name: _rows(connection, schema, name) for schema, name in relations}
 
 
-def _flags_of_marts(paths: SitePaths) -> dict[str, dict[str, int]]:
+def _rows(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int:
+    try:
+        found = connection.execute(f'select count(*) from "{schema}"."{name}"').fetchall()
+    except duckdb.Error as error:
+        # Not DuckDB's own words: they may quote a value of a row.
+        raise ReleaseError(
+            f"{schema}.{name} can't be counted ({type(error).__name__}): run the build again, so "
+            "that what it reads is there"
+        ) from None
+    return int(found[0][0])
+
+
+def _flags_of_marts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     """Rows in which each boolean column of each mart is true, so that nobody has to query them."""
-    with duckdb.connect(str(paths.warehouse), read_only=True) as connection:
-        columns = connection.execute(
-            "select table_name, column_name from duckdb_columns() "
-            "where schema_name = 'marts' and data_type = 'BOOLEAN' order by all"
+    columns = connection.execute(
+        "select table_name, column_name from duckdb_columns() "
+        "where schema_name = 'marts' and data_type = 'BOOLEAN' order by all"
+    ).fetchall()
+    flags: dict[str, dict[str, int]] = {}
+    for table, column in columns:
+        found = connection.execute(
+            f'select count(*) from marts."{table}" where "{column}"'
         ).fetchall()
-        flags: dict[str, dict[str, int]] = {}
-        for table, column in columns:
-            found = connection.execute(
-                f'select count(*) from marts."{table}" where "{column}"'
-            ).fetchall()
-            flags.setdefault(table, {})[f"{column} is true"] = found[0][0]
-        return flags
+        flags.setdefault(table, {})[f"{column} is true"] = found[0][0]
+    return flags
 
 
 def _with_counts(
-    event: Any, counts: Mapping[str, int], flags: Mapping[str, Mapping[str, int]]
+    event: Any,
+    context: dg.AssetExecutionContext,
+    counts: Mapping[str, int],
+    flags: Mapping[str, Mapping[str, int]],
 ) -> Any:
     if not isinstance(event, dg.Output) or event.output_name is None:
         return event
-    # dagster-dbt names outputs by the joined asset key: <site>__<layer>__<name>.
-    _, layer, name = event.output_name.split("__", 2)
-    count = counts.get(f"{layer}.{name}")
-    if count is None:
+    name = context.asset_key_for_output(event.output_name).path[-1]
+    if name not in counts:
         return event
-    flagged = flags.get(name, {}) if layer == "marts" else {}
-    return event.with_metadata({**event.metadata, "dagster/row_count": count, **flagged})
+    said = {"dagster/row_count": counts[name], **flags.get(name, {})}
+    return event.with_metadata({**event.metadata, **said})
 
 
 def _parse(config: SiteConfig, paths: SitePaths) -> None:

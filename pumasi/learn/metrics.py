@@ -32,8 +32,9 @@ def auroc(outcome: Outcomes, risk: Risks, level: float = 0.95) -> Interval:
     """Area under the ROC curve with the interval of DeLong, DeLong and Clarke-Pearson.
 
     Biometrics 1988;44:837-845; midranks as in Sun and Xu, IEEE Signal Process Lett 2014;21:1389.
-    The interval is normal on the logit of the area, so that it stays within (0, 1); where all pairs
-    are ordered rightly (area 1) or wrongly (0) no variance can be estimated and it is (nan, nan).
+    The interval is normal on the logit of the area (Pepe, The Statistical Evaluation of Medical
+    Tests, 2003), so that it stays within (0, 1); where all pairs are ordered rightly (area 1) or
+    wrongly (0) no variance can be estimated and it is (nan, nan).
 
     Raises:
         TaskError: fewer than two persons with, or fewer than two without the outcome.
@@ -59,10 +60,20 @@ def auroc(outcome: Outcomes, risk: Risks, level: float = 0.95) -> Interval:
 def calibration_slope(outcome: Outcomes, risk: Risks) -> float:
     """Slope of the outcome's log-odds on the predicted log-odds; 1 is ideal, < 1 is overfitting.
 
-    Cox, Biometrika 1958;45:562-565.
+    The maximum-likelihood slope of Cox, Biometrika 1958;45:562-565. It is infinite where risk tells
+    all persons with the outcome from all without, and nan where everybody has the same risk.
     """
-    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(logit(risk)[:, None], outcome)
-    return float(fitted.coef_[0, 0])
+    predicted = logit(risk)
+    if np.ptp(predicted) == 0:
+        return float("nan")
+    if predicted[outcome].min() >= predicted[~outcome].max():
+        return float("inf")
+    if predicted[outcome].max() <= predicted[~outcome].min():
+        return float("-inf")
+    # lbfgs, the default, stops early where risks lie close together: in the second decimal, or far
+    # off. Newton's steps do not depend on how they are spread.
+    newton = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    return float(newton.fit(predicted[:, None], outcome).coef_[0, 0])
 
 
 def calibration_intercept(outcome: Outcomes, risk: Risks) -> float:

@@ -4,14 +4,19 @@ dbt tests, Great Expectations and the conservation of rows all end as `Outcome`s
 runs dbt or Great Expectations.
 """
 
-from pumasi.quality.conservation import conservation_outcomes
-from pumasi.quality.dbt_results import dbt_outcomes
+from pumasi.quality.conservation import (
+    OF_SOURCE_TABLES,
+    conservation_outcomes,
+    is_of_source_table,
+)
+from pumasi.quality.dbt_results import dbt_checks, dbt_outcomes
 from pumasi.quality.gate import Purpose, reasons_closed
 from pumasi.quality.judge import could_not_check, judge, share_is_within
 from pumasi.quality.outcome import Category, Check, Outcome, Severity, Source, Status
 from pumasi.quality.thresholds import apply_thresholds
 
 __all__ = [
+    "OF_SOURCE_TABLES",
     "Category",
     "Check",
     "Outcome",
@@ -22,7 +27,9 @@ __all__ = [
     "apply_thresholds",
     "conservation_outcomes",
     "could_not_check",
+    "dbt_checks",
     "dbt_outcomes",
+    "is_of_source_table",
     "judge",
     "reasons_closed",
     "share_is_within",

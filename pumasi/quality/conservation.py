@@ -6,6 +6,7 @@ and which references led nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,10 @@ from pumasi.quality.outcome import Category, Check, Outcome, Severity
 
 # Rows that could not be read: DataQualityDashboard allows 1 % for what a source gets wrong.
 UNREADABLE_SHARE = 0.01
+
+_READABLE, _FATED = "rows_can_be_read", "every_row_has_a_fate"
+# Categories of the checks of a source table; the other checks here are of OMOP tables.
+OF_SOURCE_TABLES: Mapping[Category, str] = {"conformance": _READABLE, "completeness": _FATED}
 
 _LOSSES = """
     select table_name, reference, sum(rows_lost)::bigint, sum(rows_referring)::bigint
@@ -68,14 +73,17 @@ def conservation_outcomes(candidate: Path) -> list[Outcome]:
             for table, reference, bad, of in lost
         ),
         *(
-            _outcome(table, "rows_can_be_read", "conformance", UNREADABLE_SHARE, bad, of)
+            _outcome(table, _READABLE, "conformance", UNREADABLE_SHARE, bad, of)
             for table, bad, of in unreadable
         ),
-        *(
-            _outcome(table, "every_row_has_a_fate", "completeness", 0.0, bad, of)
-            for table, bad, of in unfated
-        ),
+        *(_outcome(table, _FATED, "completeness", 0.0, bad, of) for table, bad, of in unfated),
     ]
+
+
+def is_of_source_table(outcome: Outcome) -> bool:
+    """Say whether `outcome.table` is a table of the extract, which may be called as one of OMOP."""
+    sentence = outcome.name.removeprefix(f"{outcome.table}.")
+    return outcome.source == "conservation" and sentence in OF_SOURCE_TABLES.values()
 
 
 def _short(reference: str) -> str:

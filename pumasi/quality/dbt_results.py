@@ -44,6 +44,16 @@ def dbt_outcomes(
     ]
 
 
+def dbt_checks(manifest: Path) -> list[Check]:
+    """Return what is known of every data test of the manifest before it is run.
+
+    Raises ReleaseError when the file is missing or not what dbt writes.
+    """
+    nodes = _nodes(manifest)
+    tests = sorted(i for i, node in nodes.items() if _is_run(node, nodes))
+    return list(_checks(nodes, tests).values())
+
+
 def _is_run(node: Node, nodes: Mapping[str, Node]) -> bool:
     """Tell a test that dbt runs from one of a model that this site's format disables."""
     attached = node.get("attached_node")
@@ -107,9 +117,11 @@ def _check(nodes: Mapping[str, Node], test: Node, name: str | None) -> Check:
 
 
 def _table(nodes: Mapping[str, Node], test: Node) -> str:
-    """Return the table that the test belongs to, else the first one that it reads."""
+    """Return the table that the test belongs to, else the first of the build that it reads."""
     read = test.get("depends_on", {}).get("nodes", [])
-    node = nodes.get(test.get("attached_node") or (read[0] if read else ""))
+    # What a build made comes before what it was made of: a source is no table of the warehouse.
+    made = sorted(read, key=lambda each: nodes.get(each, {}).get("resource_type") == "source")
+    node = nodes.get(test.get("attached_node") or (made[0] if made else ""))
     if node is None:
         return "warehouse"
     return _as_name(node.get("alias") or node["name"])

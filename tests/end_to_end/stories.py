@@ -208,6 +208,14 @@ def _writing_candidate(paths: SitePaths, since: int) -> bool:
     return any(paths.candidate.with_name(".candidate.new").glob("*.parquet"))
 
 
+def _checking(paths: SitePaths, since: int) -> bool:
+    # The candidate's tables are there, and Great Expectations reads them: no outcome is written.
+    return (
+        _newer(paths.candidate, "candidate.json", since) > 0
+        and not (paths.candidate / "outcomes.json").exists()
+    )
+
+
 def _sealing(paths: SitePaths, since: int) -> bool:
     return any(paths.releases.glob(".*.new"))
 
@@ -216,6 +224,7 @@ MOMENTS = {
     "read": Moment(_reading, _reading),
     "transform": Moment(_transforming, lambda paths, since: not _transformed(paths, since)),
     "candidate": Moment(_writing_candidate, _writing_candidate),
+    "checks": Moment(_checking, _checking),
     "release": Moment(_sealing, _sealing),
 }
 

@@ -29,7 +29,7 @@ TABLES = {
     """,
     "condition_occurrence": f"""
         select i as condition_occurrence_id, {_PERSON_ID}, 1000 + i as condition_concept_id,
-            {_DAY} as condition_start_date, null::date as condition_end_date,
+            {_DAY} as condition_start_date, case when i < 10 then {_DAY} end as condition_end_date,
             1 as visit_occurrence_id from range(20) r(i)
     """,
     "drug_exposure": f"""

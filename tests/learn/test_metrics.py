@@ -43,6 +43,37 @@ def test_interval_has_the_variance_of_delong_computed_pair_by_pair() -> None:
     assert found.upper == pytest.approx(expit(logit(area) + half), abs=1e-12)
 
 
+# 43 patients with ovarian cancer: albumin, total protein, 10 minus the K-G score, and whether they
+# benefited from surgery. DeLong 1988, as printed in SAS/STAT, example "Comparing ROC Curves" of
+# PROC LOGISTIC.
+OVARIAN = """
+3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0
+1.6 5.6 5 1   3.8 5.7 5 1  3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1
+4.3 7.0 4 1   3.6 6.7 4 0  2.3 4.4 6 1  4.2 7.6 4 0  4.0 6.6 6 0  3.5 5.8 6 1  3.8 6.8 7 1
+3.0 4.7 8 0   4.5 7.4 5 1  3.7 7.4 5 1  3.1 6.6 6 1  4.1 8.2 6 1  4.3 7.0 5 1  4.3 6.5 4 1
+3.2 5.1 5 1   2.6 4.7 6 1  3.3 6.8 6 0  1.7 4.0 7 0  3.7 6.1 5 1  3.3 6.3 7 1  4.2 7.7 6 1
+3.5 6.2 5 1   2.9 5.7 9 0  2.1 4.8 7 1  2.8 6.2 8 0  4.0 7.0 7 1  3.3 5.7 6 1  3.7 6.9 5 1
+3.6 6.6 5 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "area", "error"),
+    [("albumin", 0.7366, 0.0927), ("protein", 0.6478, 0.1000), ("K-G score", 0.7258, 0.1028)],
+)
+def test_area_and_its_standard_error_are_those_that_sas_prints(
+    test: str, area: float, error: float
+) -> None:
+    """Authority: the table "ROC Association Statistics" of that example, to its four decimals."""
+    albumin, protein, score, benefited = np.array(OVARIAN.split(), dtype=float).reshape(-1, 4).T
+    value = {"albumin": albumin, "protein": protein, "K-G score": 10 - score}[test]
+    found = auroc(benefited == 1, value)
+    assert found.estimate == pytest.approx(area, abs=5e-5)
+    # Our interval is normal on the logit: back to the area by the delta method.
+    half = (logit(found.upper) - logit(found.lower)) / 2 * found.estimate * (1 - found.estimate)
+    assert half / norm.ppf(0.975) == pytest.approx(error, abs=5e-5)
+
+
 def test_interval_covers_the_area_of_the_population() -> None:
     """95 % of 400 samples, within four Monte Carlo standard errors (0.011 each)."""
     outcome, risk = simulated(400_000, seed=1)
@@ -63,6 +94,41 @@ def test_perfect_order_has_no_interval() -> None:
     found = auroc(np.array([True, True, False, False]), np.array([0.9, 0.8, 0.2, 0.1]))
     assert found.estimate == 1
     assert np.isnan(found.lower)
+
+
+def slope_by_newton(outcome: np.ndarray, risk: np.ndarray) -> float:
+    """Maximum likelihood of two coefficients by Newton's method, written out."""
+    design = np.column_stack([np.ones(len(risk)), logit(risk)])
+    coefficients = np.zeros(2)
+    for _ in range(50):
+        fitted = expit(design @ coefficients)
+        information = design.T @ (design * (fitted * (1 - fitted))[:, None])
+        coefficients += np.linalg.solve(information, design.T @ (outcome - fitted))
+    score = design.T @ (outcome - expit(design @ coefficients))
+    assert np.abs(score).max() < 1e-8
+    return float(coefficients[1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("mean", "spread", "slope"), [(-1, 0.15, 3), (-3, 0.02, 1), (0, 2, 1), (-1, 0.5, -2)]
+)
+def test_slope_is_that_of_maximum_likelihood(
+    mean: float, spread: float, slope: float, seed: int
+) -> None:
+    """Against Newton's method, to six decimals relative; few persons and risks close together."""
+    generator = np.random.default_rng(seed)
+    log_odds = generator.normal(mean, spread, 300)
+    outcome = generator.random(300) < expit(slope * log_odds)
+    found = calibration_slope(outcome, expit(log_odds))
+    assert found == pytest.approx(slope_by_newton(outcome, expit(log_odds)), rel=1e-6, abs=1e-6)
+
+
+def test_slope_has_no_number_where_the_likelihood_has_no_maximum() -> None:
+    outcome = np.array([True, True, False, False])
+    assert calibration_slope(outcome, np.array([0.9, 0.6, 0.6, 0.1])) == np.inf
+    assert calibration_slope(outcome, np.array([0.1, 0.2, 0.6, 0.9])) == -np.inf
+    assert np.isnan(calibration_slope(outcome, np.full(4, 0.3)))
 
 
 def test_true_risks_are_calibrated() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from pumasi.quality import Severity, Status
 from pumasi.release import latest_release
@@ -27,6 +28,28 @@ def materialise_by_hand(ward: Ward) -> dg.ExecuteInProcessResult:
     )
 
 
+def seal_again(ward: Ward) -> None:
+    """Materialise the release alone, with its check: what was trained is older from here on."""
+    job = dg.define_asset_job("seal", dg.AssetSelection.assets(["tiny", "release"]))
+    definitions = dg.Definitions.merge(ward.definitions(), dg.Definitions(jobs=[job]))
+    definitions.resolve_job_def("seal").execute_in_process(
+        instance=ward.instance, raise_on_error=False
+    )
+
+
+def ask_to_train(
+    ward: Ward, cursor: AssetDaemonCursor | None = None
+) -> tuple[int, AssetDaemonCursor]:
+    """How many models automation asks for now, having looked last at `cursor`; and the next one."""
+    evaluated = dg.evaluate_automation_conditions(
+        defs=ward.definitions(),
+        instance=ward.instance,
+        asset_selection=dg.AssetSelection.assets(MODEL),
+        cursor=cursor,
+    )
+    return evaluated.total_requested, evaluated.cursor
+
+
 def message_of(result: dg.ExecuteInProcessResult) -> str:
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     error = failure.step_failure_data.error
@@ -43,6 +66,15 @@ def test_a_closed_release_trains_nothing_although_an_older_one_is_open(ward: War
     assert opened.reasons_closed() == []
     (model,) = models(ward)
     assert json.loads(model.read_text())["release"] == opened.id
+
+    # Automation asks for a model when an open release is newer than it, and then once.
+    asked, cursor = ask_to_train(ward)
+    assert asked == 0, "the build has trained from this release"
+    seal_again(ward)
+    asked, cursor = ask_to_train(ward, cursor)
+    assert asked == 1
+    asked, cursor = ask_to_train(ward, cursor)
+    assert asked == 0
 
     # The next delivery names persons that it does not bring: an error check without a waiver.
     damaged = bleeding_hospital()
@@ -70,12 +102,11 @@ def test_a_closed_release_trains_nothing_although_an_older_one_is_open(ward: War
     assert closed.id in message
     assert models(ward) == [model], "and nothing was trained by hand"
 
-    requested = dg.evaluate_automation_conditions(
-        defs=ward.definitions(),
-        instance=ward.instance,
-        asset_selection=dg.AssetSelection.assets(MODEL),
-    )
-    assert requested.total_requested == 0
+    # The release is newer than the model again, and closed: automation asks for nothing.
+    asked, cursor = ask_to_train(ward, cursor)
+    assert asked == 0
+    asked, cursor = ask_to_train(ward)
+    assert asked == 0
 
     # Editing one byte of the release makes reading it fail, open or not.
     table = opened.folder / "tables" / "gi_bleed__new_users.parquet"
