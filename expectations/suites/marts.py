@@ -30,10 +30,11 @@ def asthma__cohort() -> ExpectationSuite:
             "year(any_asthma_date) - year(born) between 0 and 120",
             allowed=IMPLAUSIBLE,
         ),
-        error(
+        warn(
             f"{table}.any_asthma_date_is_not_after_extraction",
             "plausibility",
             "any_asthma_date <= extracted_through",
+            allowed=IMPLAUSIBLE,
         ),
         warn(
             f"{table}.any_asthma_date_is_in_observation",
@@ -50,10 +51,11 @@ def asthma__exacerbations() -> ExpectationSuite:
     return suite(
         table,
         split_key_is_in_range(table),
-        error(
+        warn(
             f"{table}.start_is_not_after_extraction",
             "plausibility",
             "episode_start_date <= extracted_through",
+            allowed=IMPLAUSIBLE,
         ),
         warn(
             f"{table}.episode_is_at_most_a_year",
@@ -84,10 +86,11 @@ def gi_bleed__new_users() -> ExpectationSuite:
             "age_at_index between 0 and 120",
             allowed=IMPLAUSIBLE,
         ),
-        error(
+        warn(
             f"{table}.index_date_is_not_after_extraction",
             "plausibility",
             "index_date <= extracted_through",
+            allowed=IMPLAUSIBLE,
         ),
         warn(
             f"{table}.index_date_is_in_observation",

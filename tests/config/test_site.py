@@ -139,8 +139,8 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
         ("limit = 0.02\n", "", "thresholds.0.limit is missing; wants the share that may violate"),
         (
             '"observation.value_string" =',
-            '"observation.valu" =',
-            "values: got observation.valu, wants a text column of fhir_r4; did you mean "
+            '"observation.value_strin" =',
+            "values: got observation.value_strin, wants a text column of fhir_r4; did you mean "
             "observation.value_string?",
         ),
         (

@@ -1,7 +1,6 @@
 -- The index of a new user: the first exposure to either drug. Who starts both
 -- on that day keeps one row, under celecoxib, and the flag says that the drug
--- is no choice between the two. An exposure on a day that is not observed any more
--- (known only from a delivery that ends before its own date) makes no index.
+-- is no choice between the two.
 with
 
 first_exposures as (
@@ -10,26 +9,15 @@ first_exposures as (
 
 ),
 
-coverage as (
-
-    select * from {{ ref('int_coverage') }}
-
-),
-
 with_index as (
 
     select
-        first_exposures.person_id,
-        first_exposures.drug,
-        first_exposures.exposure_date,
-        min(first_exposures.exposure_date) over (
-            partition by first_exposures.person_id
-        ) as index_date
+        person_id,
+        drug,
+        exposure_date,
+        min(exposure_date) over (partition by person_id) as index_date
 
     from first_exposures
-
-    inner join coverage
-        on first_exposures.exposure_date <= coverage.extracted_through
 
 ),
 
