@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from pumasi.config import SiteConfig
 from pumasi.errors import PumasiError
@@ -137,7 +136,7 @@ def _build_after_ingest(config: SiteConfig, build: Any) -> dg.SensorDefinition:
             return dg.SkipReason("no delivery has been read")
         waiting = ingests.running()
         if waiting:
-            return dg.SkipReason(f"{waiting} runs or backfills are still reading deliveries")
+            return dg.SkipReason(f"{waiting} runs are still reading deliveries")
         # The deliveries are the key: Dagster starts one build of the same set and no second.
         return dg.RunRequest(run_key=sha256("\n".join(sorted(read)).encode()).hexdigest())
 
@@ -170,9 +169,8 @@ class Ingests:
         return {each.dagster_run.tags.get(PARTITION, "") for each in self._running()}
 
     def running(self) -> int:
-        """Runs that are reading deliveries or wait for it, and backfills that will start more."""
-        backfills = self.instance.get_backfills(status=BulkActionStatus.REQUESTED)
-        return len(self._running()) + sum(map(self._is_backfill, backfills))
+        """Runs that are reading deliveries or wait for it."""
+        return len(self._running())
 
     def _running(self) -> list[dg.RunRecord]:
         runs = self.instance.get_run_records(
@@ -191,11 +189,6 @@ class Ingests:
         failed = status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
         dead = status in NOT_FINISHED and record.create_timestamp <= self.now - DEAD_AFTER
         return failed or dead
-
-    def _is_backfill(self, backfill: PartitionBackfill) -> bool:
-        return backfill.job_name == ingest_name(self.config) or bool(
-            set(backfill.asset_selection or ()) & self._assets
-        )
 
     @property
     def _assets(self) -> frozenset[dg.AssetKey]:
