@@ -110,7 +110,7 @@ def test_n_deliveries_end_in_one_build(ward: Ward) -> None:
         if isinstance(seen, dg.RunRequest):
             asked.append(seen.run_key)
         else:
-            assert f"{len(waiting)} runs or backfills are still reading" in str(seen)
+            assert f"{len(waiting)} runs are still reading" in str(seen)
         for each in waiting:
             ward.instance.delete_run(each.run_id)
     assert len(asked) == 1
@@ -140,7 +140,7 @@ def test_reading_by_hand_is_waited_for_and_other_hospitals_are_not(ward: Ward) -
     run(ward, "theirs", dg.DagsterRunStatus.STARTED, job="other_ingest")
     assert isinstance(look_for_builds(ward), dg.RunRequest)
     run(ward, "ours", dg.DagsterRunStatus.STARTED, job="__ASSET_JOB")
-    assert "1 runs or backfills" in str(look_for_builds(ward))
+    assert "1 runs are still reading" in str(look_for_builds(ward))
 
 
 def test_a_run_that_was_killed_with_its_process_is_not_waited_for_for_ever(ward: Ward) -> None:
