@@ -148,7 +148,7 @@ def test_an_index_that_became_known_after_the_extract_has_no_label(known: Any) -
         assert one(connection, DRUGS)[1] == "2019-12-31"
         assert one(
             connection, "select index_date, has_gi_bleed_365 from marts.gi_bleed__new_users"
-        ) == ("2019-12-31", "None")
+        ) == ("2019-12-31", None)
 
 
 def test_an_encounter_that_arrives_late_makes_nothing_known_earlier(known: Any) -> None:

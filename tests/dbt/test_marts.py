@@ -396,7 +396,7 @@ def expected_new_user(person: Person) -> dict[str, Any] | None:
     index = first_day(
         person, lambda seen, _: any(each.concept in (CELECOXIB, DICLOFENAC) for each in seen.drugs)
     )
-    if index is None or index > EXTRACTED_THROUGH:
+    if index is None:
         return None
     seen = person.known_by(index)
     started = {each.concept for each in seen.drugs} & {CELECOXIB, DICLOFENAC}
