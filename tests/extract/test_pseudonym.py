@@ -88,7 +88,6 @@ def test_a_number_with_a_fraction_of_zero_is_the_same_identifier(tmp_path: Path)
         "http://server/fhir/Patient/x-1/_history/2",
         "Patient/x-1/_history/2",
         " Patient/x-1 ",
-        "#x-1",
         "x-1",
     ],
 )
