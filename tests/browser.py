@@ -65,22 +65,26 @@ def _await(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def browser_page(chromium: Path, width: int = 1500, height: int = 900) -> Iterator[Page]:
-    """A page of a headless chromium."""
+def browser_page(
+    chromium: Path, width: int = 1500, height: int = 900, scale: float = 1
+) -> Iterator[Page]:
+    """A page of a headless chromium; `scale` is pixels of a picture per pixel of the page."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            yield browser.new_page(
+                viewport={"width": width, "height": height}, device_scale_factor=scale
+            )
         finally:
             browser.close()
 
 
 def take_pictures(folder: Path, chromium: Path = Path("/usr/bin/chromium")) -> None:
-    """Write asset-graph.png and checks.png below `folder`."""
+    """Write asset-graph.png, lineage.png and checks.png below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         dagster_ui(folder / "server.log") as address,
-        browser_page(chromium, 2000, 640) as page,
+        browser_page(chromium, 2000, 640, scale=1.5) as page,
     ):
         page.goto(f"{address}/asset-groups")
         page.get_by_text("training", exact=True).first.wait_for()
@@ -88,6 +92,12 @@ def take_pictures(folder: Path, chromium: Path = Path("/usr/bin/chromium")) -> N
         page.wait_for_timeout(4000)
         area = {"x": 375, "y": 180, "width": 1580, "height": 280}
         page.screenshot(path=folder / "asset-graph.png", clip=area)
+        page.set_viewport_size({"width": 1500, "height": 620})
+        model = f"{address}/assets/gibleed/models/gi_bleed_risk"
+        page.goto(f"{model}?view=lineage&lineageScope=upstream&lineageDepth=2")
+        page.get_by_text("candidate").first.wait_for()
+        page.wait_for_timeout(9000)
+        page.screenshot(path=folder / "lineage.png")
         page.set_viewport_size({"width": 1380, "height": 700})
         page.goto(f"{address}/assets/gibleed/omop/condition_occurrence?view=checks")
         page.get_by_text("Latest execution").first.wait_for()
