@@ -7,6 +7,8 @@ enters a hospital after death. Death itself is decided later: `death_date` is nu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -20,6 +22,8 @@ from pumasi.simulate.columns import (
     Floats,
     Ints,
     day_number,
+    days_of,
+    places_of,
     table_of,
     words,
 )
@@ -30,6 +34,51 @@ CARRIERS = ("classic_M", "late_M", "classic_F", "late_F")
 DECOYS = ("decoy_M", "decoy_F")
 GROUPS = CARRIERS + DECOYS
 ENDOTYPES = ("T2_allergic", "T2_late_eosinophilic", "T2_low")
+
+
+@dataclass(frozen=True)
+class People:
+    """The table `persons` as arrays, one entry per person: what the parts of a life compute with.
+
+    `birth`, `entry` and `death` are days, `group` is a place in GROUPS.
+    """
+
+    person: Ints
+    female: Flags
+    birth: Days
+    entry: Days
+    death: Days
+    bmi: Floats
+    smoker: Flags
+    asthma: Flags
+    amenable: Flags
+    family: Ints
+    group: Ints
+    frailty: Floats
+
+    @classmethod
+    def of(cls, persons: pa.Table) -> People:
+        """Return the arrays of the table `persons`."""
+        return cls(
+            person=persons["person"].to_numpy(),
+            female=persons["female"].to_numpy(),
+            birth=days_of(persons["birth_date"]),
+            entry=days_of(persons["entry_date"]),
+            death=days_of(persons["death_date"]),
+            bmi=persons["bmi"].to_numpy(),
+            smoker=persons["smoker"].to_numpy(),
+            asthma=persons["asthma"].to_numpy(),
+            amenable=persons["amenable"].fill_null(False).to_numpy(),
+            family=persons["family"].fill_null(-1).to_numpy(),
+            group=places_of(persons["fabry_group"], GROUPS),
+            frailty=persons["frailty"].to_numpy(),
+        )
+
+    @property
+    def carrier(self) -> Flags:
+        """Who carries a pathogenic variant; a decoy doesn't."""
+        found: Flags = (self.group >= 0) & (self.group < len(CARRIERS))
+        return found
 
 
 def persons_of(chunk: Chunk, world: World) -> pa.Table:
@@ -98,8 +147,8 @@ def onset_ages(
 def _ages_at_entry(draw: np.random.Generator, ages: Parameters, rows: int) -> Floats:
     band = draw.choice(len(ages["share"]), rows, p=ages["share"])
     low, high = np.array(ages["from"], float)[band], np.array(ages["to"], float)[band]
-    ages: Floats = low + draw.random(rows) * (high - low)
-    return ages
+    years: Floats = low + draw.random(rows) * (high - low)
+    return years
 
 
 def _entries(draw: np.random.Generator, shares: Parameters, world: World, rows: int) -> Days:
