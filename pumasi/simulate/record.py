@@ -30,6 +30,8 @@ from pumasi.simulate.world import HOSPITALS, Chunk, World, hospital_parameters
 # Room for the rows of one chunk in each table: row ids are unique in the network.
 _ROWS_OF_A_CHUNK = 20_000_000
 _CHUNKS_OF_A_HOSPITAL = 100_000
+# What is injected is given here: no refill, which could be had anywhere.
+_INJECTED = ("intravenous", "subcutaneous", "intramuscular")
 _STATES_ONSET = ("sup",)
 _NEVER = np.int32(1_000_000)
 
@@ -125,7 +127,7 @@ class _Writing:
                     'pulmonology', 'asthma', 2, false, false, kind from attacks
                 union all
                 select person, start_date, 'outpatient', 0, null, null, 4,
-                    coalesce(route, '') not in ('intravenous', 'subcutaneous'), false, null
+                    coalesce(route, '') not in {_INJECTED}, false, null
                 from treatments
                 union all
                 select person, date, 'outpatient', 0, null, null, 4, false, true, null
@@ -228,10 +230,18 @@ class _Writing:
         coding = self.numbers["coding"]
         self._specialties()
         self._keep("codable", self._codable(), draws=6)
-        probabilities = {name: self._probability(coding[name]) for name in (
-            "reason", "first", "symptom", "chronic_own_specialty", "chronic_elsewhere", "event",
-            "e752_given_diagnosis",
-        )}
+        probabilities = {
+            name: self._probability(coding[name])
+            for name in (
+                "reason",
+                "first",
+                "symptom",
+                "chronic_own_specialty",
+                "chronic_elsewhere",
+                "event",
+                "e752_given_diagnosis",
+            )
+        }
         if self.perfect:
             probabilities["chronic_elsewhere"] = coding["chronic_elsewhere"]
         symptoms = ", ".join(f"'{each}'" for each in coding["symptoms"])
@@ -567,10 +577,14 @@ class _Writing:
             "procedure_rules",
             pa.table(
                 {
-                    "cause": [c for kind in ("of_tests", "of_events", "of_drugs")
-                              for c in rules[kind]],
-                    "procedure": [p for kind in ("of_tests", "of_events", "of_drugs")
-                                  for p in rules[kind].values()],
+                    "cause": [
+                        c for kind in ("of_tests", "of_events", "of_drugs") for c in rules[kind]
+                    ],
+                    "procedure": [
+                        p
+                        for kind in ("of_tests", "of_events", "of_drugs")
+                        for p in rules[kind].values()
+                    ],
                 }
             ),
         )
@@ -681,8 +695,9 @@ class _Writing:
             return _with_days(base, from_date=start, to_date=end)
         draw = self.world.generator(self.chunk, f"record:versions:{name}")
         fate, much = draw.random(rows), draw.random((2, rows))
-        shares = [self._errors(each) for each in
-                  ("doubled_rows", "future_dates", "corrected", "vanished")]
+        shares = [
+            self._errors(each) for each in ("doubled_rows", "future_dates", "corrected", "vanished")
+        ]
         bounds = np.cumsum(shares)
         doubled, future, corrected, vanished = (
             (fate >= low) & (fate < high)
@@ -699,7 +714,9 @@ class _Writing:
         earlier = event - (low + much[1] * (high - low)).astype(np.int32)
         births = self._births(base["person"])
         second = _with_days(
-            base, event_date=np.maximum(earlier, births), from_date=changed,
+            base,
+            event_date=np.maximum(earlier, births),
+            from_date=changed,
             to_date=np.full(rows, _NEVER, np.int32),
         ).filter(pa.array(corrected))
         again = first.filter(pa.array(doubled))

@@ -66,15 +66,43 @@ def crowd(chunk: Chunk, world: World, second: str | None = None) -> Life:
                  "start_date": day, "days_supply": 30, "quantity": 60.0, "dose": 320.0,
                  "route": "inhaled" if sick else "oral"}
             )  # fmt: skip
-            for test, value in (("eosinophils", 300.0), ("fev1_fvc", 71.0), ("lyso_gb3", 10.0),
-                                ("creatinine", 0.9), ("feno", 31.0), ("fev1", 2.31)):
-                if draw.random() < 0.3:
-                    tests.append({"person": person, "date": day, "test": test,
-                                  "value": value * float(np.exp(draw.normal(0, 0.1))), "done": True})
+            tested = draw.random() < 0.25
+            for test, value in (
+                ("eosinophils", 300.0),
+                ("fev1_fvc", 71.0),
+                ("lyso_gb3", 10.0),
+                ("creatinine", 0.9),
+                ("feno", 31.0),
+                ("fev1", 2.31),
+            ):
+                if tested and draw.random() < 0.8:
+                    tests.append(
+                        {
+                            "person": person,
+                            "date": day,
+                            "test": test,
+                            "value": value * float(np.exp(draw.normal(0, 0.1))),
+                            "done": True,
+                        }
+                    )
             if sick and month % 6 == 5:
                 kind = ("ocs_outpatient", "injection_outpatient", "ed", "hospital")[number // 3 % 4]
-                attacks.append({"person": person, "date": day + timedelta(days=3), "kind": kind,
-                                "days": 6, "fatal": False})
+                attacks.append(
+                    {
+                        "person": person,
+                        "date": day + timedelta(days=3),
+                        "kind": kind,
+                        "days": 6,
+                        "fatal": False,
+                    }
+                )
         events.append({"person": person, "event": "ankle_sprain", "date": DAY + timedelta(90)})
-    return life_of(persons=persons, onsets=onsets, attacks=attacks, visits=visits,
-                   treatments=treatments, tests=tests, events=events)
+    return life_of(
+        persons=persons,
+        onsets=onsets,
+        attacks=attacks,
+        visits=visits,
+        treatments=treatments,
+        tests=tests,
+        events=events,
+    )

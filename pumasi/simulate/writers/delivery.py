@@ -78,7 +78,7 @@ def write_part(
 def write_about(writer: Writer, cut: Cut, folder: Path) -> None:
     """Write `delivery.toml`, and the files of which the format has one."""
     folder.mkdir(parents=True, exist_ok=True)
-    said = f"as_of = {cut.as_of}\nextracted_through = {cut.through}\nkind = \"{cut.kind}\"\n"
+    said = f'as_of = {cut.as_of}\nextracted_through = {cut.through}\nkind = "{cut.kind}"\n'
     (folder / "delivery.toml").write_text(said, encoding="utf-8")
     for name, text in writer.once.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -15,10 +15,13 @@ _LOINC = "http://loinc.org"
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 
+# What a nurse gives is an administration, what a pharmacy hands out a request.
+_GIVEN = "coalesce(route, '') in ('intravenous', 'subcutaneous', 'intramuscular')"
+
 _SUBJECT = "struct_pack(reference := 'Patient/p' || person)"
 _ENCOUNTER = "struct_pack(reference := 'Encounter/e' || visit_id)"
 _META = (
-    'struct_pack("versionId" := case when changed then \'2\' else \'1\' end, '
+    "struct_pack(\"versionId\" := case when changed then '2' else '1' end, "
     f"\"lastUpdated\" := from_date || 'T23:00:00{_ZONE}')"
 )
 
@@ -100,8 +103,7 @@ FHIR_R4 = Writer(
                 '"expectedSupplyDuration" := struct_pack(value := days_supply, '
                 "unit := 'days', system := 'http://unitsofmeasure.org', code := 'd'))",
             },
-            "from drugs where coalesce(route, '') not in ('intravenous', 'subcutaneous') "
-            "order by row_id",
+            f"from drugs where not {_GIVEN} order by row_id",
         ),
         "MedicationAdministration": _resource(
             {
@@ -116,7 +118,7 @@ FHIR_R4 = Writer(
                 "dosage": "case when quantity is not null then struct_pack("
                 "dose := struct_pack(value := quantity, unit := 'unit')) end",
             },
-            "from drugs where route in ('intravenous', 'subcutaneous') order by row_id",
+            f"from drugs where {_GIVEN} order by row_id",
         ),
         "Observation": _resource(
             {

@@ -31,7 +31,7 @@ orders,encounter_no,number of the encounter,,
 orders,order_code,code of the drug,,SIM-EDI
 orders,ordered_date,day of the order,YYYY-MM-DD,
 orders,quantity,units in all,units,
-orders,daily_dose,units a day,units/day,
+orders,daily_dose,dose a day,mg/day; ug/day if inhaled,
 orders,daily_times,times a day,/day,
 orders,days,days of supply,days,
 orders,route,route,,
@@ -85,7 +85,7 @@ HOSPITAL_CSV = Writer(
             select 'O' || row_id as order_no, 'H' || person as patient_no,
                 'E' || visit_id as encounter_no, local_code as order_code,
                 event_date as ordered_date, quantity,
-                round(quantity / greatest(days_supply, 1), 3) as daily_dose,
+                round(dose, 3) as daily_dose,
                 case when route = 'inhaled' then 2 else 1 end as daily_times,
                 days_supply as days, route, recorded_date || ' 12:00' as recorded_datetime
             from drugs order by row_id
