@@ -2,8 +2,9 @@
 
 Each condition has a lifetime probability by sex and a lognormal age at onset; risks raise the
 probability. A condition may follow from another after a lag. A doctor recognises part of them,
-later than they begin. Death is Gompertz, times the hazard ratios of what a person has. Acute events are
-Poisson; the negative controls among them depend on age and sex only, so that no drug can matter.
+later than they begin. Death is Gompertz, times the hazard ratios of what a person has. Acute
+events are Poisson; the negative controls among them depend on age and sex only, so that no drug
+can matter.
 Conditions that a disease model describes itself are left out for its patients.
 """
 
@@ -126,10 +127,10 @@ def events_of(
     names = (*events, *_acute_conditions())
     found += [_acute(name, names, people, morbidity, stop) for name in _acute_conditions()]
     row = np.concatenate([r for r, _, _ in found])
-    place = np.concatenate([np.full(len(r), p) for r, p, _ in found])
+    event_place = np.concatenate([np.full(len(r), p) for r, p, _ in found])
     day = np.concatenate([d for _, _, d in found])
-    order = np.lexsort((place, day, row))
-    return Events(names, row[order], place[order], day[order])
+    order = np.lexsort((event_place, day, row))
+    return Events(names, row[order], event_place[order], day[order])
 
 
 def years_of(world: World) -> list[tuple[int, int]]:

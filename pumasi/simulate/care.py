@@ -98,7 +98,7 @@ def visits_of(
     day = np.concatenate([day, events.day]).astype(np.int32)
     reason = np.concatenate([reason, event_reason]).astype(np.int16)
     kind = np.concatenate([kind, event_kind])
-    days = np.concatenate([np.ones(len(sudden), np.int16), event_days])
+    days = np.concatenate([np.zeros(len(sudden), np.int16), event_days])
     order = np.lexsort((reason, day, row))
     row, day, reason = row[order], day[order], reason[order]
     specialty = np.array([SPECIALTIES.index(_specialty(name)) for name in reasons], np.int8)[reason]
@@ -268,7 +268,7 @@ def _event_stays(
     stays = chance < np.array(inpatient)[events.event]
     rushed = ~stays & (draw.random(len(chance)) < np.array(emergency)[events.event])
     kind = np.where(stays, KINDS.index("inpatient"), np.where(rushed, KINDS.index("emergency"), 0))
-    days = np.where(stays, 1 + draw.poisson(np.array(mean)[events.event]), 1)
+    days = np.where(stays, 1 + draw.poisson(np.array(mean)[events.event]), 0)
     return kind.astype(np.int8), days.astype(np.int16)
 
 

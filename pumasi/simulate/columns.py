@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pumasi.simulate.life import SCHEMAS, WORD
+from pumasi.simulate.schemas import SCHEMAS, WORD
 
 Days = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ def day_number(day: date) -> int:
 def days_of(column: pa.ChunkedArray) -> Days:
     """Return a date column as days since 1970-01-01, `NEVER` where it is null."""
     numbers = column.cast(pa.int32()).fill_null(int(NEVER))
-    return np.asarray(numbers.to_numpy(), dtype=np.int32)
+    return np.array(numbers.to_numpy(), dtype=np.int32)
 
 
 def dates(days: npt.ArrayLike) -> pa.Array:

@@ -54,6 +54,7 @@ class People:
     amenable: Flags
     family: Ints
     group: Ints
+    variant: pa.DictionaryArray
     frailty: Floats
 
     @classmethod
@@ -71,6 +72,7 @@ class People:
             amenable=persons["amenable"].fill_null(False).to_numpy(),
             family=persons["family"].fill_null(-1).to_numpy(),
             group=places_of(persons["fabry_group"], GROUPS),
+            variant=persons["variant"].combine_chunks(),
             frailty=persons["frailty"].to_numpy(),
         )
 

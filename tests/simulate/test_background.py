@@ -19,8 +19,8 @@ from pumasi.simulate.background import (
 from pumasi.simulate.care import Visits, labs_of, treatments_of, visits_of
 from pumasi.simulate.columns import NEVER, YEAR_DAYS, day_number, days_of
 from pumasi.simulate.kidney import creatinine_of, egfr_of
-from pumasi.simulate.life import SCHEMAS
 from pumasi.simulate.population import People, persons_of
+from pumasi.simulate.schemas import SCHEMAS
 from pumasi.simulate.world import World
 
 WORLD = World()

@@ -5,8 +5,8 @@ import pyarrow.compute as pc
 import pytest
 
 from pumasi.simulate.columns import day_number, days_of, places_of
-from pumasi.simulate.life import SCHEMAS
 from pumasi.simulate.population import GROUPS, onset_ages, persons_of, survival
+from pumasi.simulate.schemas import SCHEMAS
 from pumasi.simulate.world import Chunk, World
 
 
