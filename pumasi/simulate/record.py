@@ -34,6 +34,9 @@ _CHUNKS_OF_A_HOSPITAL = 100_000
 _INJECTED = ("intravenous", "subcutaneous", "intramuscular")
 _STATES_ONSET = ("sup",)
 _NEVER = np.int32(1_000_000)
+_NOT_SEEN = pa.schema(
+    [("person", pa.int64()), ("date", pa.date32()), ("seen", pa.bool_())]
+).empty_table()
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class _Writing:
         place = HOSPITALS.index(chunk.hospital) * _CHUNKS_OF_A_HOSPITAL + chunk.number
         self.first_row = place * _ROWS_OF_A_CHUNK
         for name, table in life.tables().items():
-            connection.register(name, table)
+            connection.register(name, table if table.num_columns else _NOT_SEEN)
         connection.register("terms", terms())
         connection.register("units", units())
         connection.register("kcd_concepts", kcd_concepts())
@@ -180,19 +183,25 @@ class _Writing:
                     and days.date between biologics.start_date and biologics.until
                 where days.attack is not null
             ),
+            -- Life says which attacks the hospital knows of where that decided about treatment.
+            known as (
+                select person, date, bool_or(seen) as seen from attacks_seen group by all
+            ),
             likely as (
-                select days.*, treated.person is not null as on_biologic, case
+                select days.*, treated.person is not null and known.person is null as on_biologic,
+                    case when known.person is not null then known.seen::double
                     when attack in ('ocs_outpatient', 'injection_outpatient')
                         then {1.0 if self.perfect else "traits.recorded_ocs"}
                     when rank = 2 then {1 - self._outside(attacks["emergency_outside"])}
                     when rank = 3 then {1 - self._outside(attacks["inpatient_outside"])}
                     when refill and not tested then 1 - traits.outside_care
                     else 1.0 end
-                    * case when second is null or rank > 1 then 1.0
+                    * case when second is null or rank > 1 or attack is not null then 1.0
                         else {1 - shared["ordinary_visit_elsewhere"]} end as p
                 from days
                 inner join traits on days.home = traits.hospital
                 left join treated on days.person = treated.person and days.date = treated.date
+                left join known on days.person = known.person and days.date = known.date
             ),
             seen as (
                 select *, case

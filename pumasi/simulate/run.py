@@ -19,7 +19,7 @@ from typing import cast, get_args
 import pyarrow.compute as pc
 
 from pumasi.errors import ConfigError
-from pumasi.simulate.life import Life
+from pumasi.simulate.life import Life, live
 from pumasi.simulate.record import Record, record
 from pumasi.simulate.truth import write_truth, write_world
 from pumasi.simulate.world import HOSPITALS, Access, Chunk, Preset, Recording, World
@@ -139,16 +139,10 @@ def simulate(
         shutil.rmtree(out / name, ignore_errors=True)
         for cut in made:
             write_about(WRITERS[name], cut, out / name / cut.folder)
-    one = partial(_chunk, world=world, out=out, truth=truth, made=made, lives=lives or _live)
+    one = partial(_chunk, world=world, out=out, truth=truth, made=made, lives=lives or live)
     for done in _each(one, list(world.chunks()), processes):
         progress(done)
     write_world(world, truth)
-
-
-def _live(chunk: Chunk, world: World) -> Life:
-    from pumasi.simulate.life import live  # type: ignore[attr-defined]
-
-    return live(chunk, world)  # type: ignore[no-any-return]
 
 
 def _each(one: Callable[[Chunk], Done], chunks: Sequence[Chunk], processes: int) -> Iterator[Done]:

@@ -64,7 +64,7 @@ def crowd(chunk: Chunk, world: World, second: str | None = None) -> Life:
             treatments.append(
                 {"person": person, "drug": "budesonide_formoterol" if sick else "amlodipine",
                  "start_date": day, "days_supply": 30, "quantity": 60.0, "dose": 320.0,
-                 "route": "inhaled" if sick else "oral"}
+                 "route": "inhalation" if sick else "oral"}
             )  # fmt: skip
             tested = draw.random() < 0.25
             for test, value in (

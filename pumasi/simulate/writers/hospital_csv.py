@@ -86,7 +86,7 @@ HOSPITAL_CSV = Writer(
                 'E' || visit_id as encounter_no, local_code as order_code,
                 event_date as ordered_date, quantity,
                 round(dose, 3) as daily_dose,
-                case when route = 'inhaled' then 2 else 1 end as daily_times,
+                case when route = 'inhalation' then 2 else 1 end as daily_times,
                 days_supply as days, route, recorded_date || ' 12:00' as recorded_datetime
             from drugs order by row_id
         """,
