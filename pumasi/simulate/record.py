@@ -27,6 +27,8 @@ from pumasi.simulate.parameters import Parameters, parameters
 from pumasi.simulate.terms import kcd_concepts, terms, units
 from pumasi.simulate.world import HOSPITALS, Chunk, World, hospital_parameters
 
+# The same order of rows every time; no bar of DuckDB's own among several processes.
+ONE_THREAD = {"threads": 1, "enable_progress_bar": False}
 # Room for the rows of one chunk in each table: row ids are unique in the network.
 _ROWS_OF_A_CHUNK = 20_000_000
 _CHUNKS_OF_A_HOSPITAL = 100_000
@@ -67,7 +69,7 @@ def record(life: Life, chunk: Chunk, world: World) -> Record:
 
     The same life, chunk and world give the same rows in the same order.
     """
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with duckdb.connect(config=ONE_THREAD) as connection:
         return _Writing(connection, life, chunk, world).run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from pumasi.simulate.record import Record
+from pumasi.simulate.record import ONE_THREAD, Record
 
 VERSIONED = (
     "visits", "conditions", "drugs", "procedures", "measurements", "observations", "deaths",
@@ -43,13 +44,15 @@ class Cut:
 class Writer:
     """One format: files by name with the query of their rows, and how DuckDB writes them.
 
-    `once` are files of which a delivery has one, whatever its number of parts: texts by name.
+    `once` are files of which a delivery has one, whatever its number of parts: texts by name, with
+    `{as_of}` and `{through}` in the place of its days. `copied` are folders whose tables lie beside.
     """
 
     ending: str
     options: str
     files: Mapping[str, str]
     once: Mapping[str, str] = field(default_factory=dict)
+    copied: tuple[Path, ...] = ()
 
 
 def write_part(
@@ -61,7 +64,7 @@ def write_part(
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with duckdb.connect(config=ONE_THREAD) as connection:
         for name, table in record.tables().items():
             connection.register(f"every_{name}", table)
         _views(connection, hospital, cut)
@@ -81,7 +84,10 @@ def write_about(writer: Writer, cut: Cut, folder: Path) -> None:
     said = f'as_of = {cut.as_of}\nextracted_through = {cut.through}\nkind = "{cut.kind}"\n'
     (folder / "delivery.toml").write_text(said, encoding="utf-8")
     for name, text in writer.once.items():
+        text = text.replace("{as_of}", str(cut.as_of)).replace("{through}", str(cut.through))
         (folder / name).write_text(text, encoding="utf-8")
+    for table in sorted(file for source in writer.copied for file in source.glob("*.csv")):
+        shutil.copyfile(table, folder / table.name)
 
 
 def _views(connection: duckdb.DuckDBPyConnection, hospital: str, cut: Cut) -> None:

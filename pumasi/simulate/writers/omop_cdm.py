@@ -5,11 +5,21 @@ first visit to the end of the extract, so that each delivery has all of them, an
 too: all of them have changed.
 """
 
+from pumasi.omop.project import PROJECT_VOCABULARY
 from pumasi.simulate.writers.delivery import Writer
+
+# The hospital's own word about its conversion.
+ABOUT = """\
+cdm_source_name,cdm_source_abbreviation,cdm_holder,source_release_date,cdm_release_date,\
+cdm_version,vocabulary_version
+Bada Hospital (simulated),bada,Bada Hospital,{through},{as_of},5.4,project
+"""
 
 OMOP_CDM = Writer(
     ending=".parquet",
     options="format parquet, compression zstd, row_group_size 122880",
+    once={"cdm_source.csv": ABOUT},
+    copied=(PROJECT_VOCABULARY,),
     files={
         "person": """
             select person as person_id, case when female then 8532 else 8507 end
