@@ -6,15 +6,25 @@ doesn't know the orchestrator. A `PumasiError` becomes a message on standard err
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from pumasi import extract
@@ -24,6 +34,7 @@ from pumasi.config import (
     SiteConfig,
     SitePaths,
     get_site,
+    home_folder,
     load_network,
     network_folder,
 )
@@ -35,6 +46,9 @@ from pumasi.release import Release, latest_release, verify_release
 from pumasi.release.release import load_release
 from pumasi.release.seal import seal_files
 
+if TYPE_CHECKING:
+    from pumasi.simulate import Estimate
+
 app = typer.Typer(
     help="Real-world evidence across hospitals whose rows never cross the border.",
     no_args_is_help=True,
@@ -43,8 +57,12 @@ app = typer.Typer(
 )
 site_app = typer.Typer(help="The hospitals of the network folder.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
+simulate_app = typer.Typer(
+    help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
+)
 app.add_typer(site_app, name="site")
 app.add_typer(release_app, name="release")
+app.add_typer(simulate_app, name="simulate")
 
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")
@@ -124,7 +142,7 @@ def site_check(site_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     typer.echo(f"deliveries there: {len(deliveries)}, {source.kind} unless they say otherwise")
     typer.echo(f"as of {source.as_of or 'what the delivery says'}, ", nl=False)
     typer.echo(f"extracted through {source.extracted_through or 'what the delivery says'}")
-    typer.echo(f"vocabulary from {vocabulary.url or 'the delivery'}")
+    typer.echo(f"vocabulary from {vocabulary.url or 'the ' + vocabulary.source}")
     for threshold in site.thresholds:
         typer.echo(f"accepts {threshold.check} up to {threshold.limit:.0%}: {threshold.reason}")
     typer.echo(f"everything is written to {SitePaths.of(site.id).root}")
@@ -239,6 +257,91 @@ def _verified(release_id: str | None, site: str | None) -> Release:
             raise ReleaseError(f"site {config.id} has no release yet: pumasi build makes one")
         release_id = latest.id
     return verify_release(paths, release_id)
+
+
+@simulate_app.command("run")
+def simulate_run(
+    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
+    scale: Annotated[float, typer.Option(help="Factor of the preset's persons.")] = 1.0,
+    seed: Annotated[
+        int, typer.Option(help="Of all random numbers; same seed, same bytes.")
+    ] = 20260701,
+    recording: Annotated[
+        str, typer.Option(help="perfect | non_differential | differential")
+    ] = "non_differential",
+    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "korea",
+    identifiable: Annotated[
+        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
+    ] = False,
+    deliveries: Annotated[int, typer.Option(help="Monthly deliveries of each hospital.")] = 1,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Later deliveries hold only what is new.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the deliveries; default in PUMASI_HOME.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of the truth; default in PUMASI_HOME.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Chunks made at a time; default the cores.")
+    ] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing if this world is there already.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how much it would be, write nothing.")
+    ] = False,
+) -> None:
+    """Simulate the hospitals: their deliveries, each in its own format, and the truth apart."""
+    from pumasi import simulate
+
+    world = simulate.world_of(
+        preset, scale, seed, recording=recording, access=access, identifiable=identifiable
+    )
+    if dry_run:
+        _print_estimates(simulate.estimates(world), deliveries)
+        return
+    home = home_folder() / "simulation"
+    out, truth = out or home / "deliveries", truth or home / "truth"
+    if if_missing and simulate.is_of(world, truth):
+        typer.echo(f"{out} has the deliveries of this world already")
+        return
+    with _progress() as bar:
+        task = bar.add_task("simulating", total=sum(map(world.persons, world.hospitals)))
+        simulate.simulate(
+            world,
+            out,
+            truth,
+            processes or os.cpu_count() or 1,
+            lambda done: bar.advance(task, done.chunk.persons),
+            deliveries=deliveries,
+            incremental=incremental,
+        )
+    typer.echo(f"deliveries: {out}")
+    typer.echo(f"truth: {truth} (for the tests of methods; no hospital may read it)")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("persons"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _print_estimates(found: Sequence[Estimate], deliveries: int) -> None:
+    table = Table("hospital", "persons", "rows, about", "bytes, about")
+    for each in found:
+        table.add_row(
+            each.hospital, f"{each.persons:,}", f"{each.rows:,}", f"{each.bytes / 1e6:,.0f} MB"
+        )
+    Console().print(table)
+    typer.echo(f"a full delivery; {deliveries} would be made. Nothing was written.")
 
 
 @app.command("build")

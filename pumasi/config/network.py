@@ -14,13 +14,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pumasi.config.paths import network_folder
+from pumasi.config.paths import home_folder, network_folder
 from pumasi.config.problems import explain
 from pumasi.config.site import SITE_ID_PATTERN, SiteConfig
 from pumasi.errors import ConfigError
 
 HUB_FILE = "hub.toml"
 PACKAGE_SCHEME = "package://"
+HOME_SCHEME = "home://"
 
 
 def load_site(path: Path, *, resolve: bool = True) -> SiteConfig:
@@ -82,11 +83,14 @@ def resolve_url(url: str, base: Path) -> str:
     """Return the url with `${VAR}` expanded and, unless it names a protocol, as an absolute path.
 
     `base` is the folder that relative paths start from; `package://<package>/<folder>` is a folder
-    inside an installed Python package. Raises `ConfigError` for an unset variable or package.
+    inside an installed Python package, `home://<folder>` one below PUMASI_HOME. Raises
+    `ConfigError` for an unset variable or package.
     """
     url = _expand_variables(url)
     if url.startswith(PACKAGE_SCHEME):
         return _package_folder(url)
+    if url.startswith(HOME_SCHEME):
+        return str(home_folder() / url.removeprefix(HOME_SCHEME))
     if "://" in url:
         return url
     return str((base / Path(url).expanduser()).resolve())
@@ -117,7 +121,11 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
     vocabulary = site.vocabulary
     if vocabulary.url is not None:
         vocabulary = vocabulary.model_copy(update=absolute("vocabulary", vocabulary.url))
-    return site.model_copy(update={"source": source, "vocabulary": vocabulary})
+    mapping = site.mapping
+    if mapping is not None:
+        mapping = mapping.model_copy(update=absolute("mapping", mapping.url))
+    changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping}
+    return site.model_copy(update=changed)
 
 
 def _expand_variables(url: str) -> str:
