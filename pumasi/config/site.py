@@ -97,6 +97,7 @@ class FhirBulkConfig(_Section):
     token_file: Text | None = None
     file_hosts: tuple[Text, ...] = ()
     ca_file: Text | None = None
+    tolerate_errors: bool = False
     patience_hours: Annotated[int, Strict(), Field(ge=1)] = 24
     lag_days: Annotated[int, Strict(), Field(ge=0)] = 1
 

@@ -110,6 +110,12 @@ def fetch(config: SiteConfig, paths: SitePaths, *, full: bool, progress: Progres
         asked = source.asked(last_landed(config, paths), full=full)
         if _is_known(config, paths, asked):
             return None
+        if is_there(paths, asked.day):
+            progress(
+                f"a delivery as of {asked.day} is there; what changed since comes with the next "
+                "day's"
+            )
+            return None
         check_day(config, paths, asked.day)
         shutil.rmtree(work)  # what a killed process left belongs to another snapshot
         work.mkdir(mode=0o700)

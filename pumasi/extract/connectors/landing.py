@@ -97,14 +97,13 @@ def check_day(config: SiteConfig, paths: SitePaths, day: date) -> None:
     """Whether a delivery of that day can follow those that are there.
 
     Raises:
-        DeliveryError: one of that day or a later one is there.
+        DeliveryError: a later one is there.
     """
     names = [each.name for each in _there(paths)]
-    if names and day.isoformat() <= names[-1]:
+    if names and day.isoformat() < names[-1]:
         raise DeliveryError(
-            f"site {config.id}: a delivery as of {names[-1]} was fetched before, so none as of "
-            f"{day} can follow: two of one day could not be put into an order. Nothing was "
-            "fetched; run again when the source says a later day"
+            f"site {config.id}: the source says that today is {day}, but a delivery as of "
+            f"{names[-1]} was fetched before. Nothing was fetched; is the source's clock right?"
         )
 
 

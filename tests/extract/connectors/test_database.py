@@ -271,8 +271,15 @@ def test_everything_can_be_asked_for_and_two_of_one_day_cannot(
     config = config_of(server, **MARKED)
     fetch(config, paths)
     take_in_landed(config, paths)
-    with pytest.raises(DeliveryError, match="two of one day could not be put into an order"):
+    said: list[str] = []
+    assert fetch(config, paths, full=True, progress=said.append) is None
+    assert said == [
+        f"a delivery as of {today(server)} is there; what changed since comes with the next day's"
+    ]
+    backdate(paths, -1)
+    with pytest.raises(DeliveryError, match="is the source's clock right"):
         fetch(config, paths, full=True)
+    backdate(paths)
     backdate(paths)
     server.ask("delete from tiny.condition_occurrence where condition_occurrence_id = 14")
     landed = fetch(config, paths, full=True)
