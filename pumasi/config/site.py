@@ -6,6 +6,7 @@ a refusal into a message that names the file, the field, what it got and what it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv"]
 FORMATS: tuple[str, ...] = get_args(SourceFormat)
 Connector = Literal["folder", "database", "fhir_bulk"]
 CONNECTORS: tuple[str, ...] = get_args(Connector)
+EXPORT_PATTERN = r"(Patient/|Group/[A-Za-z0-9.\-]{1,64}/)?\$export"
 SITE_ID_PATTERN = r"[a-z][a-z0-9_]*"
 # The raw columns whose texts `[values]` may admit: those of kind *value* in the format's contract,
 # which the configuration doesn't import; a test holds the two together. The last is the example in
@@ -90,9 +92,7 @@ class FhirBulkConfig(_Section):
     The last day covered is `lag_days` before the day of the server's transaction time.
     """
 
-    export: Annotated[
-        str, StringConstraints(pattern=r"^(Patient/|Group/[A-Za-z0-9.\-]{1,64}/)?\$export$")
-    ] = "$export"
+    export: Text = "$export"
     token_env: Text | None = None
     token_file: Text | None = None
     file_hosts: tuple[Text, ...] = ()
@@ -100,6 +100,14 @@ class FhirBulkConfig(_Section):
     tolerate_errors: bool = False
     patience_hours: Annotated[int, Strict(), Field(ge=1)] = 24
     lag_days: Annotated[int, Strict(), Field(ge=0)] = 1
+
+    @model_validator(mode="after")
+    def _export_is_one_of_three(self) -> Self:
+        if not re.fullmatch(EXPORT_PATTERN, self.export):
+            raise ValueError(
+                "export: wants $export, Patient/$export or Group/<id>/$export, got something else"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:

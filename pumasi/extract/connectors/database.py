@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 import pyarrow.parquet as pq
-from adbc_driver_manager import Error as DatabaseError
+from adbc_driver_postgresql.dbapi import Error as DatabaseError
 
 from pumasi.config import DatabaseConfig, SiteConfig, SitePaths
 from pumasi.errors import ConfigError, DeliveryError

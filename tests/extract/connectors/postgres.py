@@ -20,7 +20,7 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgres
 import pyarrow.csv
-from adbc_driver_manager import Error as DatabaseError
+from adbc_driver_postgresql.dbapi import Error as DatabaseError
 
 from tests.needs import unavailable
 
