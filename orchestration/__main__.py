@@ -15,7 +15,7 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
-from orchestration.site.automation import build_name, ingest_name
+from orchestration.site.automation import build_name, fetch_name, ingest_name
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
 from orchestration.summary import print_summary
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run_site(config: SiteConfig) -> bool:
-    """Take in every delivery at the source, then build; False if a run failed.
+    """Fetch if there is a connector, take in every delivery, then build; False if a run failed.
 
     A release that is sealed closed fails the build job at its blocking check: nothing is trained
     from it, and whoever started the build is told.
@@ -54,6 +54,10 @@ def run_site(config: SiteConfig) -> bool:
     with dg.DagsterInstance.get() as instance, console.status(f"{config.id}: starting") as status:
         definitions = build_definitions(config)
         log = SitePaths.of(config.id).root / "build.log"
+        if config.source.connector != "folder":
+            status.update(f"{config.id}: asking the source")
+            if not _run(definitions, instance, fetch_name(config), None, log):
+                return False
         keys = [folder.key for folder in discover(config)]
         instance.add_dynamic_partitions(partitions(config).name or "", keys)
         for key in keys:

@@ -37,11 +37,12 @@ from pumasi.config import (
     home_folder,
     load_network,
     network_folder,
+    shown,
 )
 from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file, write_dagster_home, write_workspace
 from pumasi.config.writing import NewSite, new_site_file
-from pumasi.errors import PumasiError, ReleaseError
+from pumasi.errors import ConfigError, PumasiError, ReleaseError
 from pumasi.release import Release, latest_release, verify_release
 from pumasi.release.release import load_release
 from pumasi.release.seal import seal_files
@@ -127,7 +128,7 @@ def site_list() -> None:
     table = Table("id", "name", "format", "as of", "source")
     for site in load_network(resolve=False).values():
         table.add_row(
-            site.id, site.name, site.format, str(site.source.as_of or ""), site.source.url
+            site.id, site.name, site.format, str(site.source.as_of or ""), shown(site.source.url)
         )
     Console().print(table)
 
@@ -138,11 +139,13 @@ def site_check(site_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     site = get_site(site_id)
     deliveries = extract.discover(site)
     source, vocabulary = site.source, site.vocabulary
-    typer.echo(f"{site.id} ({site.name}): {site.format} from {source.url}")
-    typer.echo(f"deliveries there: {len(deliveries)}, {source.kind} unless they say otherwise")
+    typer.echo(f"{site.id} ({site.name}): {site.format} from {shown(source.url)}")
+    where = "there" if source.connector == "folder" else "landed and not yet read"
+    typer.echo(f"deliveries {where}: {len(deliveries)}, {source.kind} unless they say otherwise")
     typer.echo(f"as of {source.as_of or 'what the delivery says'}, ", nl=False)
     typer.echo(f"extracted through {source.extracted_through or 'what the delivery says'}")
-    typer.echo(f"vocabulary from {vocabulary.url or 'the ' + vocabulary.source}")
+    whence = (vocabulary.url and shown(vocabulary.url)) or f"the {vocabulary.source}"
+    typer.echo(f"vocabulary from {whence}")
     for threshold in site.thresholds:
         typer.echo(f"accepts {threshold.check} up to {threshold.limit:.0%}: {threshold.reason}")
     typer.echo(f"everything is written to {SitePaths.of(site.id).root}")
@@ -164,27 +167,77 @@ def site_sync(
 
 
 @app.command("pull")
-def pull(site: Site = None) -> None:
+def pull(
+    site: Site = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Ask a database or server for everything.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would come, take nothing in.")
+    ] = False,
+) -> None:
     """Pull and read a hospital's deliveries, without building anything from them."""
     config = get_site(site)
     paths = SitePaths.of(config.id)
-    deliveries = extract.discover(config)
+    if full and config.source.connector == "folder":
+        raise ConfigError(
+            f"site {config.id}: --full is for a database or a server; in a folder, each delivery "
+            "says what kind it is"
+        )
+    if dry_run:
+        _print_preview(config, paths, full)
+        return
+    if config.source.connector != "folder":
+        _fetch(config, paths, full)
+    deliveries = extract.discover(config, paths)
     refused = 0
     for delivery in deliveries:
         try:
             manifest = extract.pull(config, delivery, paths)
             _print_report(manifest, extract.read(config, manifest, delivery, paths))
+            extract.clear(paths, delivery, manifest.delivery_id)
         except PumasiError as error:
             # The others are read all the same; the return code tells of this one.
             refused += 1
             typer.echo(f"Error: {error}", err=True)
-    if refused == len(deliveries):
+            if config.source.connector != "folder":
+                typer.echo(f"To fetch it anew, remove {delivery.url} first", err=True)
+    if deliveries and refused == len(deliveries):
         raise typer.Exit(1)
     concepts = extract.read_vocabulary(config, deliveries, paths)["concept"]
     typer.echo(f"vocabulary: {concepts:,} concepts")
     if refused:
         typer.echo(f"{refused} of {len(deliveries)} deliveries were refused", err=True)
         raise typer.Exit(1)
+
+
+def _fetch(config: SiteConfig, paths: SitePaths, full: bool) -> None:
+    def say(message: str) -> None:
+        typer.echo(f"  {message}", err=True)
+
+    landed = extract.fetch(config, paths, full=full, progress=say)
+    if landed is None:
+        typer.echo("nothing new at the source")
+    else:
+        typer.echo(f"fetched {landed.name}: {landed.kind}, {sum(landed.rows.values()):,} rows")
+
+
+def _print_preview(config: SiteConfig, paths: SitePaths, full: bool) -> None:
+    for delivery in extract.discover(config, paths):
+        kind = delivery.kind or config.source.kind
+        as_of = delivery.as_of or config.source.as_of
+        typer.echo(f"there: {delivery.name}, {kind}, as of {as_of}")
+    if config.source.connector == "folder":
+        return
+    kind, rows = extract.preview(config, paths, full=full)
+    if not rows:
+        typer.echo("nothing new at the source")
+        return
+    typer.echo(f"would be fetched ({kind}):")
+    table = Table("table", "rows")
+    for name, count in rows.items():
+        table.add_row(name, "not said" if count is None else f"{count:,}")
+    Console().print(table)
 
 
 def _print_report(manifest: extract.Manifest, report: extract.ReadReport) -> None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from pumasi.config.paths import home_folder, network_folder
 from pumasi.config.problems import explain
-from pumasi.config.site import SITE_ID_PATTERN, SiteConfig
+from pumasi.config.site import SITE_ID_PATTERN, SiteConfig, SourceConfig
 from pumasi.errors import ConfigError
 
 HUB_FILE = "hub.toml"
@@ -118,6 +118,12 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
             raise ConfigError(f"{path}: {section}.url: {error}") from None
 
     source = site.source.model_copy(update=absolute("source", site.source.url))
+    # Once more: a variable in the url may have brought a password or another protocol.
+    try:
+        source = type(source).model_validate(source.model_dump())
+    except ValidationError as error:
+        raise ConfigError(explain(error, path, SiteConfig)) from None
+    source = _with_absolute_files(source, path.resolve().parent)
     vocabulary = site.vocabulary
     if vocabulary.url is not None:
         vocabulary = vocabulary.model_copy(update=absolute("vocabulary", vocabulary.url))
@@ -126,6 +132,21 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
         mapping = mapping.model_copy(update=absolute("mapping", mapping.url))
     changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping}
     return site.model_copy(update=changed)
+
+
+def _with_absolute_files(source: SourceConfig, base: Path) -> SourceConfig:
+    """The source with the paths of its connector's files, which start from the network folder."""
+    sections = {name: getattr(source, name) for name in ("database", "fhir_bulk")}
+    update = {}
+    for name, section in sections.items():
+        files = {
+            field: resolve_url(value, base)
+            for field in ("password_file", "token_file", "ca_file")
+            if (value := getattr(section, field, None))
+        }
+        if files:
+            update[name] = section.model_copy(update=files)
+    return source.model_copy(update=update)
 
 
 def _expand_variables(url: str) -> str:

@@ -59,6 +59,11 @@ class SitePaths:
         return self.root / "reading"
 
     @property
+    def landing(self) -> Path:
+        """What a connector brought and was not read yet, and how far each delivery reached."""
+        return self.root / "landing"
+
+    @property
     def vocabulary(self) -> Path:
         """The nine OMOP vocabulary tables as parquet."""
         return self.root / "vocabulary"

@@ -1,9 +1,12 @@
-"""From a hospital's files to typed, pseudonymised parquet: discover, pull, read.
+"""From a hospital's files to typed, pseudonymised parquet: fetch, discover, pull, read.
 
-`discover` lists the deliveries that lie in the source folder, `pull` identifies one by its content
-and writes its manifest, `read` turns it into raw tables. Nothing here knows what a table is for.
+With a connector, `fetch` lands a delivery and `clear` removes its files once they are read.
+`discover` lists the deliveries that lie in the source folder or were landed, `pull` identifies one
+by its content and writes its manifest, `read` turns it into raw tables. Nothing here knows what a
+table is for.
 """
 
+from pumasi.extract.connectors import Landed, clear, fetch, preview, read_as
 from pumasi.extract.discover import DeliveryFolder, discover
 from pumasi.extract.manifest import Manifest
 from pumasi.extract.pull import pull
@@ -12,10 +15,15 @@ from pumasi.extract.vocabulary import read_vocabulary
 
 __all__ = [
     "DeliveryFolder",
+    "Landed",
     "Manifest",
     "ReadReport",
+    "clear",
     "discover",
+    "fetch",
+    "preview",
     "pull",
     "read",
+    "read_as",
     "read_vocabulary",
 ]

@@ -109,7 +109,7 @@ def _pulled(
     if known.exists() and (paths.raw / identity).exists():
         return _read_before(place, load_manifest(known), delivery, stated)
     as_of, extracted_through = _dates(config, delivery, paths, identity, stated)
-    findings = [*_findings(used), *_misnamed(place, source, found)]
+    findings = [*delivery.notes, *_findings(used), *_misnamed(place, source, found)]
     manifest = Manifest(
         delivery_id=identity,
         site=config.id,

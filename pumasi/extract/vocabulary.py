@@ -18,6 +18,7 @@ from pumasi.atomic import sync_folder, write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError, VocabularyError
 from pumasi.extract.columns import check_columns, csv_header, parquet_header
+from pumasi.extract.connectors.landing import vocabulary_folder
 from pumasi.extract.contract import Column, Kind, Table
 from pumasi.extract.discover import DeliveryFolder
 from pumasi.extract.files import container_of, examine
@@ -152,6 +153,8 @@ def read_vocabulary(
             sources = [DeliveryFolder(str(config.vocabulary.url), "vocabulary")]
         case "project":
             sources = [DeliveryFolder(str(PROJECT_VOCABULARY), "vocabulary")]
+        case _ if config.source.connector != "folder":
+            sources = [DeliveryFolder(str(vocabulary_folder(paths)), "vocabulary")]
         case _:
             sources = list(reversed(deliveries))
     try:
