@@ -124,7 +124,7 @@ def site_check(site_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     typer.echo(f"deliveries there: {len(deliveries)}, {source.kind} unless they say otherwise")
     typer.echo(f"as of {source.as_of or 'what the delivery says'}, ", nl=False)
     typer.echo(f"extracted through {source.extracted_through or 'what the delivery says'}")
-    typer.echo(f"vocabulary from {vocabulary.url or 'the delivery'}")
+    typer.echo(f"vocabulary from {vocabulary.url or 'the ' + vocabulary.source}")
     for threshold in site.thresholds:
         typer.echo(f"accepts {threshold.check} up to {threshold.limit:.0%}: {threshold.reason}")
     typer.echo(f"everything is written to {SitePaths.of(site.id).root}")

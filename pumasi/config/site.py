@@ -73,9 +73,13 @@ class SourceConfig(_Section):
 
 
 class VocabularyConfig(_Section):
-    """Where the OMOP vocabulary tables come from: the delivery, or a folder such as Athena's."""
+    """Where the OMOP vocabulary tables come from.
 
-    source: Literal["delivery", "folder"] = "delivery"
+    The delivery, a folder such as Athena's, or the project: the few hundred concepts that its own
+    concept sets and made-up hospitals need (`pumasi/omop/vocabulary`).
+    """
+
+    source: Literal["delivery", "folder", "project"] = "delivery"
     url: Text | None = None
 
     @model_validator(mode="after")
@@ -84,8 +88,8 @@ class VocabularyConfig(_Section):
             raise ValueError(
                 "got source = 'folder' and no url, wants url: the folder of the vocabulary tables"
             )
-        if self.source == "delivery" and self.url is not None:
-            raise ValueError("got a url and source = 'delivery', wants source = 'folder'")
+        if self.source != "folder" and self.url is not None:
+            raise ValueError(f"got a url and source = '{self.source}', wants source = 'folder'")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The OMOP vocabulary tables of a site, from its delivery or from a folder such as Athena's.
+"""The OMOP vocabulary tables of a site: from its delivery, a folder such as Athena's, or ours.
 
 All nine tables are written, empty where the source has none, and their content is hashed: a release
 names the vocabulary that it was made with. A table may lie in several files: all of them count.
@@ -22,6 +22,7 @@ from pumasi.extract.files import container_of, examine
 from pumasi.extract.pull import attach, database_table
 from pumasi.extract.scan import Scan, csv_scan, literal, parquet_relation, table_scan
 from pumasi.extract.workplace import alone, connection, no_row_values
+from pumasi.omop import PROJECT_VOCABULARY
 from pumasi.release.content import table_content
 from pumasi.warehouse import hold_warehouse
 
@@ -122,7 +123,7 @@ def read_vocabulary(
     """Rows per vocabulary table, written below `paths.vocabulary`.
 
     Args:
-        config: the site; says whether its deliveries or a folder bring the vocabulary.
+        config: the site; says whether its deliveries, a folder or the project bring the vocabulary.
         deliveries: the deliveries at the source; the last by name that has concepts is taken.
         paths: folders of the site.
 
@@ -130,10 +131,13 @@ def read_vocabulary(
         VocabularyError: no concepts are found, concept_relationship or a column is missing, or a
             table can't be read whole.
     """
-    if config.vocabulary.source == "folder":
-        sources = [DeliveryFolder(str(config.vocabulary.url), "vocabulary")]
-    else:
-        sources = list(reversed(deliveries))
+    match config.vocabulary.source:
+        case "folder":
+            sources = [DeliveryFolder(str(config.vocabulary.url), "vocabulary")]
+        case "project":
+            sources = [DeliveryFolder(str(PROJECT_VOCABULARY), "vocabulary")]
+        case _:
+            sources = list(reversed(deliveries))
     try:
         with no_row_values("vocabulary"), alone(paths):
             _restore(paths)
