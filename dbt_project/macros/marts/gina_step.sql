@@ -6,11 +6,11 @@
     antagonist or maintenance steroid beside an inhaled steroid is step 5; a steroid
     alone 2; a reliever or another controller alone 1; nothing 0.
 -#}
-{% macro gina_step(ics, laba, lama, ltra, xanthine, biologic, maintenance, saba) -%}
+{% macro gina_step(ics, laba, antimuscarinic, ltra, xanthine, biologic, maintenance, saba) -%}
     case
         when {{ biologic }} >= 28 then 5
         when {{ ics }} >= 28 and {{ maintenance }} > 0 then 5
-        when {{ ics }} >= 28 and {{ laba }} >= 28 and {{ lama }} >= 28 then 5
+        when {{ ics }} >= 28 and {{ laba }} >= 28 and {{ antimuscarinic }} >= 28 then 5
         when
             {{ ics }} >= 28 and {{ laba }} >= 28
             and ({{ ltra }} >= 28 or {{ xanthine }} >= 28)
@@ -18,7 +18,7 @@
         when {{ ics }} >= 28 and {{ laba }} >= 28 then 3
         when {{ ics }} >= 28 then 2
         when
-            {{ laba }} >= 28 or {{ lama }} >= 28 or {{ ltra }} >= 28
+            {{ laba }} >= 28 or {{ antimuscarinic }} >= 28 or {{ ltra }} >= 28
             or {{ xanthine }} >= 28 or {{ saba }} > 0
             then 1
         else 0
