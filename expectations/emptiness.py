@@ -10,5 +10,14 @@ MAY_BE_EMPTY = frozenset(
         "asthma__cohort",
         "asthma__exacerbations",
         "gi_bleed__new_users",
+        # Nor has every hospital these: nobody with a comorbidity, no kidney value, no Fabry test.
+        "core__charlson",
+        "core__comedication",
+        "fabry__kidney_course",
+        "fabry__evidence",
+        "fabry__cohort",
+        "fabry__screening_features",
+        "asthma__treatment_episodes",
+        "asthma__risk_features",
     }
 )

@@ -1,6 +1,6 @@
 """A tiny hospital for tests: say what happened, and get the warehouse that it makes.
 
-It writes a FHIR R4 extract and a vocabulary of a dozen concepts; `pumasi.extract` reads them. Say
+It writes a FHIR R4 extract and a vocabulary of two dozen concepts; `pumasi.extract` reads them. Say
 what a later delivery adds, changes and removes, and write again, to get several deliveries.
 `CompiledProject` runs the project's own SQL on the result: dbt compiles it once, and every build
 executes the compiled models in their order, so that hundreds of builds take minutes and not hours.
@@ -32,11 +32,19 @@ CONCEPTS = (
     (4051466, "Childhood asthma", "Condition", "SNOMED", "Disorder", "233678006"),
     (255573, "Chronic obstructive lung disease", "Condition", "SNOMED", "Disorder", "13645005"),
     (192671, "Gastrointestinal hemorrhage", "Condition", "SNOMED", "Disorder", "74474003"),
+    (4042934, "Fabry's disease", "Condition", "SNOMED", "Disorder", "16652001"),
+    (75650, "Proteinuria", "Condition", "SNOMED", "Disorder", "29738008"),
+    (373503, "Transient cerebral ischemia", "Condition", "SNOMED", "Disorder", "266257000"),
+    (138525, "Pain in limb", "Condition", "SNOMED", "Finding", "90834002"),
     (1118084, "celecoxib", "Drug", "RxNorm", "Ingredient", "140587"),
     (1124300, "Diclofenac", "Drug", "RxNorm", "Ingredient", "3355"),
     (1154161, "montelukast", "Drug", "RxNorm", "Ingredient", "88249"),
+    (1525746, "agalsidase beta", "Drug", "RxNorm", "Ingredient", "338817"),
+    (1154343, "albuterol", "Drug", "RxNorm", "Ingredient", "435"),
+    (939259, "budesonide", "Drug", "RxNorm", "Ingredient", "19831"),
     (1551099, "prednisone", "Drug", "RxNorm", "Ingredient", "8640"),
     (3025315, "Body weight", "Measurement", "LOINC", "Clinical Observation", "29463-7"),
+    (3016723, "Creatinine", "Measurement", "LOINC", "Lab Test", "2160-0"),
     (40770471, "Employment status - current", "Observation", "LOINC", "Survey", "67875-5"),
     (4298386, "Anticipatory guidance", "Procedure", "SNOMED", "Procedure", "386516004"),
     (8507, "MALE", "Gender", "Gender", "Gender", "M"),
@@ -46,6 +54,8 @@ CONCEPTS = (
 ASTHMA, COPD, BLEED = "195967001", "13645005", "74474003"
 WEIGHT, EMPLOYMENT, GUIDANCE = "29463-7", "67875-5", "386516004"
 CELECOXIB, DICLOFENAC, MONTELUKAST, PREDNISONE = "140587", "3355", "88249", "8640"
+FABRY, PROTEINURIA, TIA, LIMB_PAIN = "16652001", "29738008", "266257000", "90834002"
+AGALSIDASE, ALBUTEROL, BUDESONIDE, CREATININE = "338817", "435", "19831", "2160-0"
 
 
 def write_vocabulary(folder: Path) -> None:
