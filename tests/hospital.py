@@ -272,10 +272,13 @@ class CompiledProject:
     models: tuple[tuple[str, str, str, str], ...]
     placeholder: str
 
-    def build(self, paths: SitePaths) -> duckdb.DuckDBPyConnection:
-        """Run seeds and models on the site's raw tables, in memory; the caller closes it."""
+    def build(self, paths: SitePaths, file: str = ":memory:") -> duckdb.DuckDBPyConnection:
+        """Run seeds and models on the site's raw tables, in memory or into a new DuckDB file.
+
+        The caller closes the connection.
+        """
         connection = duckdb.connect()
-        connection.execute("attach ':memory:' as warehouse")
+        connection.execute(f"attach '{file}' as warehouse")
         connection.execute("use warehouse")
         for schema in ("staging", "intermediate", "omop", "marts"):
             connection.execute(f"create schema if not exists {schema}")

@@ -19,6 +19,7 @@ import duckdb
 from pumasi.atomic import write_text
 from pumasi.config import SitePaths, project_root
 from pumasi.errors import ReleaseError
+from pumasi.extract.tombstones import require_purged
 from pumasi.release import Provenance, close_unsealed, seal_broken, transformation_hash
 
 PACKAGES = ("pumasi", "duckdb", "dbt-core", "dbt-duckdb", "great-expectations", "dagster")
@@ -37,7 +38,12 @@ def provenance(run_id: str) -> Provenance:
 
 
 def begin_transform(paths: SitePaths) -> None:
-    """Take away what was made of the warehouse as it was: the note of it, and the candidate."""
+    """Take away what was made of the warehouse as it was: the note of it, and the candidate.
+
+    Raises:
+        WithdrawalError: a withdrawal has not ended, so that somebody who withdrew may be in raw.
+    """
+    require_purged(paths)
     (paths.root / TRANSFORMED).unlink(missing_ok=True)
     shutil.rmtree(paths.candidate, ignore_errors=True)
 

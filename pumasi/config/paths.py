@@ -59,6 +59,11 @@ class SitePaths:
         return self.root / "reading"
 
     @property
+    def tombstones(self) -> Path:
+        """Keyed hashes of the persons who withdrew."""
+        return self.root / "tombstones.json"
+
+    @property
     def vocabulary(self) -> Path:
         """The nine OMOP vocabulary tables as parquet."""
         return self.root / "vocabulary"
