@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,10 +42,12 @@ from pumasi.config import (
 from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file, write_dagster_home, write_workspace
 from pumasi.config.writing import NewSite, new_site_file
-from pumasi.errors import ConfigError, PumasiError, ReleaseError
+from pumasi.errors import ConfigError, PumasiError, ReleaseError, WithdrawalError
 from pumasi.release import Release, latest_release, verify_release
+from pumasi.release.prune import prune
 from pumasi.release.release import load_release
 from pumasi.release.seal import seal_files
+from pumasi.withdrawal import Withdrawal, withdraw
 
 if TYPE_CHECKING:
     from pumasi.simulate import Estimate
@@ -57,11 +59,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 site_app = typer.Typer(help="The hospitals of the network folder.", no_args_is_help=True)
+person_app = typer.Typer(help="The persons of a hospital.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
 simulate_app = typer.Typer(
     help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
 )
 app.add_typer(site_app, name="site")
+app.add_typer(person_app, name="person")
 app.add_typer(release_app, name="release")
 app.add_typer(simulate_app, name="simulate")
 
@@ -260,6 +264,83 @@ def _print_report(manifest: extract.Manifest, report: extract.ReadReport) -> Non
     Console().print(table)
 
 
+@person_app.command("withdraw")
+def person_withdraw(
+    file: Annotated[
+        Path | None,
+        typer.Option(help="File with one identifier a line; default standard input."),
+    ] = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="End a withdrawal that did not end; takes no input.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would go, change nothing.")
+    ] = False,
+    site: Site = None,
+) -> None:
+    """Withdraw persons, by the hospital's own identifiers: nothing but a tombstone stays of them.
+
+    Identifiers are never arguments, which would stay in the history of the shell.
+    """
+    config = get_site(site)
+    lines = [] if finish else _lines(file)
+    if not lines and not finish:
+        raise WithdrawalError("no identifier was given: one a line, by --file or standard input")
+    done = withdraw(
+        config,
+        lines,
+        SitePaths.of(config.id),
+        datetime.now(UTC),
+        dry_run=dry_run,
+        progress=lambda message: typer.echo(message, err=True),
+    )
+    _print_withdrawal(done, dry_run=dry_run)
+
+
+def _lines(file: Path | None) -> list[str]:
+    try:
+        text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WithdrawalError(
+            f"the identifiers can't be read ({type(error).__name__}): is it a text file in UTF-8?"
+        ) from None
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _print_withdrawal(done: Withdrawal, *, dry_run: bool) -> None:
+    verb = "would go" if dry_run else "went"
+    typer.echo(f"persons asked for: {done.persons}, {done.new_persons} of them for the first time")
+    typer.echo(f"raw rows that {verb}: {done.rows:,}; quarantine entries: {done.quarantined:,}")
+    losing = "would lose" if dry_run else "lost"
+    typer.echo(f"releases that {losing} their tables: {', '.join(done.releases) or 'none'}")
+    for path in done.models:
+        typer.echo(f"model made from one of them: {path}")
+    if dry_run:
+        typer.echo("nothing was changed")
+    else:
+        typer.echo("the warehouse was deleted; `pumasi build` makes it and a release without them")
+
+
+@release_app.command("prune")
+def release_prune(
+    keep: Annotated[int, typer.Option(metavar="N", help="How many of the latest stay.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Delete also releases that a model was made from.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, change nothing.")
+    ] = False,
+    site: Site = None,
+) -> None:
+    """Delete old releases; the latest stays, and so do those that models were made from."""
+    done = prune(SitePaths.of(get_site(site).id), keep, force=force, dry_run=dry_run)
+    for release_id in done.named:
+        typer.echo(f"kept {release_id}: a model was made from it")
+    for release_id in done.gone:
+        typer.echo(f"{'would delete' if dry_run else 'deleted'} {release_id}")
+    typer.echo(f"{done.bytes_freed:,} bytes {'would be ' if dry_run else ''}freed")
+
+
 @release_app.command("list")
 def release_list(site: Site = None) -> None:
     """List every sealed build of a hospital, the latest last; only the latest can be opened."""
@@ -272,6 +353,7 @@ def release_list(site: Site = None) -> None:
             table.add_row(str(number), file.parent.parent.name, "", "damaged", "")
             continue
         gate = "closed" if release.reasons_closed() else "open"
+        gate = "purged" if release.is_purged else gate
         sealed_at = f"{release.seal.sealed_at:%Y-%m-%d %H:%M %Z}"
         table.add_row(str(number), release.id, sealed_at, gate, str(len(release.tables)))
     Console().print(table)
@@ -281,6 +363,9 @@ def release_list(site: Site = None) -> None:
 def release_verify(release_id: ReleaseId = None, site: Site = None) -> None:
     """Verify seals, manifest and every file of a release."""
     release = _verified(release_id, site)
+    if release.is_purged:
+        typer.echo(f"release {release.id}: its tables were purged; the seals are what was sealed")
+        return
     typer.echo(f"release {release.id}: {len(release.tables)} tables are what was sealed")
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -281,11 +281,17 @@ class CompiledProject:
     seeds: tuple[tuple[str, str, str, dict[str, str]], ...]
     models: tuple[tuple[str, str, str, str], ...]
     placeholder: str
+    manifest: Path
 
-    def build(self, paths: SitePaths) -> duckdb.DuckDBPyConnection:
-        """Run seeds and models on the site's raw tables, in memory; the caller closes it."""
+    def build(
+        self, paths: SitePaths, file: str = ":memory:", without: Collection[str] = ()
+    ) -> duckdb.DuckDBPyConnection:
+        """Run seeds and models on the site's raw tables, in memory or into a new DuckDB file.
+
+        Models named `without` are left out. The caller closes the connection.
+        """
         connection = duckdb.connect()
-        connection.execute("attach ':memory:' as warehouse")
+        connection.execute(f"attach '{file}' as warehouse")
         connection.execute("use warehouse")
         for schema in ("staging", "intermediate", "omop", "marts"):
             connection.execute(f"create schema if not exists {schema}")
@@ -295,10 +301,17 @@ class CompiledProject:
                 f"create table {schema}.{name} as "
                 f"from read_csv('{path}', header = true, quote = '\"'{columns})"
             )
-        for schema, name, kind, sql in self.models:
-            here = sql.replace(self.placeholder, str(paths.root))
-            connection.execute(f'create {kind} {schema}."{name}" as {here}')
+        self.run(connection, paths, [m[1] for m in self.models if m[1] not in without])
         return connection
+
+    def run(
+        self, connection: duckdb.DuckDBPyConnection, paths: SitePaths, names: Collection[str]
+    ) -> None:
+        """Run these models in their order, in the place of what is there."""
+        for schema, name, kind, sql in self.models:
+            if name in names:
+                here = sql.replace(self.placeholder, str(paths.root))
+                connection.execute(f'create or replace {kind} {schema}."{name}" as {here}')
 
 
 def compile_project(source_format: str, home: Path) -> CompiledProject:
@@ -326,10 +339,10 @@ def compile_project(source_format: str, home: Path) -> CompiledProject:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     manifest = json.loads((home / "target" / "manifest.json").read_text())
-    return _compiled(manifest["nodes"], str(root))
+    return _compiled(manifest["nodes"], str(root), home / "target" / "manifest.json")
 
 
-def _compiled(nodes: dict[str, Any], placeholder: str) -> CompiledProject:
+def _compiled(nodes: dict[str, Any], placeholder: str, manifest: Path) -> CompiledProject:
     seeds = tuple(
         (
             node["schema"],
@@ -364,4 +377,5 @@ def _compiled(nodes: dict[str, Any], placeholder: str) -> CompiledProject:
             for key in ordered
         ),
         placeholder,
+        manifest,
     )

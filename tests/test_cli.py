@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,42 @@ def test_a_changed_byte_is_found_by_verifying(tiny: TinySite, pumasi: Pumasi) ->
     said = pumasi("release", "verify", release.id)
     assert said.code == 1
     assert "person" in said.err
+
+
+def test_identifiers_of_who_withdraws_come_from_a_file_or_standard_input(
+    network: Path, pumasi: Pumasi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pumasi(*FHIR).code == 0
+    (network.parent / "extract" / "Patient.ndjson").write_text(ndjson(patient("a"), patient("b")))
+    assert pumasi("pull").code == 1  # the vocabulary is empty, but the delivery was read
+    ids = network.parent / "ids.txt"
+    ids.write_text("a\r\n\n nobody-yet \n")
+    said = pumasi("person", "withdraw", "--file", str(ids), "--dry-run")
+    assert said.out == (
+        "persons asked for: 2, 2 of them for the first time\n"
+        "raw rows that would go: 1; quarantine entries: 0\n"
+        "releases that would lose their tables: none\n"
+        "nothing was changed\n"
+    )
+    said = pumasi("person", "withdraw", "--file", str(ids))
+    assert "raw rows that went: 1; quarantine entries: 0\n" in said.out
+    assert "pumasi build` makes it and a release without them" in said.out
+    monkeypatch.setattr("sys.stdin", StringIO("b\n"))
+    assert "raw rows that went: 1; quar" in pumasi("person", "withdraw").out
+    monkeypatch.setattr("sys.stdin", StringIO("\n"))
+    assert "no identifier was given: one a line" in pumasi("person", "withdraw").err
+    assert "persons asked for: 0, 0 of" in pumasi("person", "withdraw", "--finish").out
+
+
+def test_pruning_says_what_goes_and_what_that_frees(tiny: TinySite, pumasi: Pumasi) -> None:
+    first = tiny.seal()
+    tiny.build("delete from omop.person where year_of_birth < 1960")
+    tiny.seal()
+    size = sum(path.stat().st_size for path in first.folder.rglob("*.*"))
+    said = pumasi("release", "prune", "--keep", "1", "--dry-run")
+    assert said.out == f"would delete {first.id}\n{size:,} bytes would be freed\n"
+    assert pumasi("release", "prune", "--keep", "1").out.startswith(f"deleted {first.id}\n")
+    assert pumasi("release", "prune", "--keep", "0").code == 1
 
 
 def commands(command: object, path: tuple[str, ...] = ("pumasi",)) -> Iterator[tuple[str, str]]:

@@ -114,7 +114,7 @@ def _new_delivery(
         given_up = [key for key, times in failed.items() if times >= ATTEMPTS]
         for key in given_up:
             context.log.warning(_given_up(config, key))
-        running = ingests.running_partitions()
+        running = set(ingests.running())
         asked = [key for key in failed if key not in given_up and key not in running]
         if not asked:
             said = f"{len(found)} deliveries at the source, {len(read & set(found))} read"
@@ -155,7 +155,7 @@ def _build_after_ingest(config: SiteConfig, build: Any) -> dg.SensorDefinition:
         read = ingests.read()
         if not read:
             return dg.SkipReason("no delivery has been read")
-        waiting = ingests.running()
+        waiting = len(ingests.running())
         if waiting:
             return dg.SkipReason(f"{waiting} runs are still reading deliveries")
         # The deliveries are the key: Dagster starts one build of the same set and no second.
@@ -185,19 +185,12 @@ class Ingests:
         runs = self.instance.get_run_records(dg.RunsFilter(tags={PARTITION: key}))
         return sum(self._is_ingest(each) and self._is_lost(each) for each in runs)
 
-    def running_partitions(self) -> set[str]:
-        """Deliveries that are being read, or wait for it."""
-        return {each.dagster_run.tags.get(PARTITION, "") for each in self._running()}
-
-    def running(self) -> int:
-        """Runs that are reading deliveries or wait for it."""
-        return len(self._running())
-
-    def _running(self) -> list[dg.RunRecord]:
+    def running(self) -> list[str]:
+        """The delivery, as a partition, of each run that is reading one or waits for it."""
         runs = self.instance.get_run_records(
             dg.RunsFilter(statuses=NOT_FINISHED, created_after=self.now - DEAD_AFTER)
         )
-        return [each for each in runs if self._is_ingest(each)]
+        return [e.dagster_run.tags.get(PARTITION, "") for e in runs if self._is_ingest(e)]
 
     def _is_ingest(self, record: dg.RunRecord) -> bool:
         run = record.dagster_run

@@ -4,10 +4,9 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
@@ -15,6 +14,7 @@ from dagster_dbt import DbtCliResource
 import expectations
 from orchestration.site.builds import closed_when_broken, transformation_of
 from orchestration.site.extract import pool
+from orchestration.site.project import Project
 from orchestration.site.transform import row_counts, table_keys
 from pumasi.atomic import write_text
 from pumasi.config import SiteConfig, SitePaths
@@ -112,7 +112,7 @@ def _check(
             target / "run_results.json",
             target / "manifest.json",
             counts,
-            expectations.MAY_BE_EMPTY | _steps(target / "manifest.json"),
+            expectations.MAY_BE_EMPTY | Project(target / "manifest.json").steps,
         ),
         *conservation_outcomes(candidate.folder),
         *expectations.run(candidate.folder),
@@ -128,29 +128,11 @@ def _check(
     return outcomes, sum(counts[table] for table in candidate.tables)
 
 
-def _steps(manifest: Path) -> frozenset[str]:
-    """Models on the way to the released tables: a step may be empty, what is released is asked."""
-    nodes: Mapping[str, Mapping[str, Any]] = json.loads(manifest.read_text())["nodes"]
-    return frozenset(
-        node["name"]
-        for node in nodes.values()
-        if node["resource_type"] in ("model", "seed") and not _is_released(node)
-    )
-
-
-def _is_released(node: Mapping[str, Any]) -> bool:
-    """Whether the model is a table of omop, vocabulary apart, or a mart and none of its steps."""
-    folders = set(node["fqn"])
-    return bool(folders & {"omop", "marts"}) and not folders & {"vocabulary", "intermediate"}
-
-
 def _tables(config: SiteConfig, manifest: Path) -> list[dg.AssetKey]:
     """Asset keys of the tables that are checked: models of omop (no vocabulary) and marts."""
-    nodes: Mapping[str, Mapping[str, Any]] = json.loads(manifest.read_text())["nodes"]
     return sorted(
         dg.AssetKey([config.id, node["fqn"][1], node["name"]])
-        for node in nodes.values()
-        if node["resource_type"] == "model" and _is_released(node)
+        for node in Project(manifest).released
     )
 
 

@@ -64,6 +64,11 @@ class SitePaths:
         return self.root / "landing"
 
     @property
+    def tombstones(self) -> Path:
+        """Keyed hashes of the persons who withdrew."""
+        return self.root / "tombstones.json"
+
+    @property
     def vocabulary(self) -> Path:
         """The nine OMOP vocabulary tables as parquet."""
         return self.root / "vocabulary"

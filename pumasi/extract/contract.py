@@ -110,6 +110,12 @@ class Format:
         return next(table for table in self.tables if table.name == name)
 
 
+def person_column(table: Table) -> str:
+    """SQL of the column with the person whom a row is about; null where a table has none."""
+    names = [column.name for column in table.columns if column.kind is Kind.PERSON]
+    return f'"{names[0]}"' if names else "null::bigint"
+
+
 SQL_TYPES: Mapping[Kind, str] = {
     Kind.PERSON: "bigint",
     Kind.VISIT: "bigint",

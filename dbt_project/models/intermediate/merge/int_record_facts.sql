@@ -30,15 +30,12 @@ disputed as (
 
 ),
 
-{% for scope, entities in record_scopes() %}
-{% for entity in entities %}
-{% set facts = [] %}
-{% for column in record_facts(entity) %}
-{% set side = 'disputed.' if column == 'content_hash' else 'received.' %}
-{% do facts.append(side ~ column) %}
-{% endfor %}
-{{ entity }} as (
-
+{% call(scope, entity) each_received_entity() %}
+    {% set facts = [] %}
+    {% for column in record_facts(entity) %}
+    {% set side = 'disputed.' if column == 'content_hash' else 'received.' %}
+    {% do facts.append(side ~ column) %}
+    {% endfor %}
     select
         disputed.scope,
         disputed.source_table,
@@ -64,22 +61,7 @@ disputed as (
             and received.delivery_id = disputed.delivery_id
             and received.source_table = disputed.source_table
             and disputed.scope = '{{ scope }}'
-
-),
-
-{% endfor %}
-{% endfor %}
-unioned as (
-
-    {% for scope, entities in record_scopes() %}
-    {% set last_scope = loop.last %}
-    {% for entity in entities %}
-    select * from {{ entity }}
-    {{ 'union all' if not (last_scope and loop.last) }}
-    {% endfor %}
-    {% endfor %}
-
-),
+{% endcall %},
 
 rows_of_records as (
 
