@@ -117,7 +117,7 @@ def starts_table(setting: Setting, traits: Traits, course: Course, luck: Luck) -
     this person; `attacks_12m_*` the attacks of the next twelve months under each arm with the same
     luck, where a drug that was begun is stopped and changed as in life.
     """
-    starts = course.starts
+    starts = course.decisions
     if course.before is None:
         return _no_starts(setting)
     rows, n = starts["row"], len(starts["row"])
@@ -141,12 +141,13 @@ def starts_table(setting: Setting, traits: Traits, course: Course, luck: Luck) -
         "true_eos": pa.array(np.exp(traits.log_eos[rows])),
         "true_feno": pa.array(np.exp(traits.log_feno[rows])),
         "enforced": pa.array(starts["enforced"]),
-        "start_probability": pa.array(starts["start_probability"]),
+        "start_probability": pa.array(starts["p_drug"].sum(axis=1)),
     }
+    propensity = starts["p_drug"] / starts["p_drug"].sum(axis=1, keepdims=True)
     for place, drug in enumerate(DRUGS):
         columns[f"paid_{drug}"] = pa.array(starts["reimbursed"][:, place])
         columns[f"offered_{drug}"] = pa.array(starts["choice"][:, place])
-        columns[f"propensity_{drug}"] = pa.array(starts["propensity"][:, place])
+        columns[f"propensity_{drug}"] = pa.array(propensity[:, place])
     for place, arm in enumerate(ARMS):
         columns[f"rr_{arm}"] = pa.array(ratios[:, place])
         columns[f"attacks_12m_{arm}"] = pa.array(attacks[:, place])

@@ -8,7 +8,8 @@ before, then the month happens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -32,7 +33,7 @@ from pumasi.simulate.asthma_rate import (
     washout_weight,
 )
 from pumasi.simulate.asthma_traits import Traits
-from pumasi.simulate.columns import NEVER, YEAR_DAYS, Days, Flags, Floats, Ints, day_number
+from pumasi.simulate.columns import YEAR_DAYS, Days, Flags, Floats, Ints, day_number
 from pumasi.simulate.parameters import Parameters, parameters
 from pumasi.simulate.world import HOSPITALS, World, hospital_parameters
 
@@ -100,13 +101,18 @@ class Luck:
         return named | {f"z_{name}": z for name, z in zip(_NORMAL, normal, strict=True)}
 
 
-def luck_of(setting: Setting, n: int, draw: np.random.Generator) -> Luck:
-    """Draw the random numbers of `n` persons for the horizon of `setting`."""
-    shape = (setting.horizon, len(_UNIFORM), n)
+def luck_of(setting: Setting, n: int, draw: np.random.Generator, months: int | None = None) -> Luck:
+    """Draw the random numbers of `n` persons for `months`, or for the horizon of `setting`."""
+    months = setting.horizon if months is None else months
     return Luck(
-        draw.random(shape, dtype=np.float32),
-        draw.standard_normal((setting.horizon, len(_NORMAL), n), dtype=np.float32),
+        draw.random((months, len(_UNIFORM), n), dtype=np.float32),
+        draw.standard_normal((months, len(_NORMAL), n), dtype=np.float32),
     )
+
+
+def place_of(name: str) -> int:
+    """Return the place of the uniform number `name` in `Luck.uniform`."""
+    return _UNIFORM.index(name)
 
 
 @dataclass
@@ -230,7 +236,7 @@ def _change_step(setting: Setting, traits: Traits, state: State, luck: Any, out:
         + weights["up_if_act_le_19"] * (state.act <= 19)
         + weights["up_at_specialist_site"] * _SPECIALIST[traits.hospital]
         + weights["up_when_below_severity"] * below
-        + weights["up_when_above_severity"] * above
+        + weights["up_at_or_above_severity"] * ~below
     )
     stable = (state.quiet_months >= 6) & (state.act >= 20)
     down = expit(weights["down_if_stable_6mo"] + weights["down_at_or_below_severity"] * ~above)
@@ -351,9 +357,10 @@ def _decide_biologic(
         drug = 1 + np.sum(luck["drug"][rows, None] * bound[:, -1:] >= bound, axis=1)
         starts = (luck["want"][rows] < wanted) & (bound[:, -1] > 0)
         out["starts"][rows] = np.where(starts, np.minimum(drug, len(DRUGS)), 0)
-        if assigned is None and starts.any():
-            chance = _decision(known, mixed, choice, enforced, rows, starts, wanted)
-            out.update({f"decision_{name}": values for name, values in chance.items()})
+        if assigned is None:
+            facts = _decision(known, wanted, mixed, choice, enforced)
+            facts |= {"row": rows, "drug": out["starts"][rows]}
+            out.update({f"decision_{name}": values for name, values in facts.items()})
     if assigned is not None and assigned.first:
         out["starts"] = np.where(out["active"], assigned.arm, 0)
     state.last_drug = np.where(stops, state.drug, state.last_drug)
@@ -369,24 +376,16 @@ def _decide_biologic(
     out["drug"], out["months_on"] = state.drug, state.months_on
 
 
-def _decision(
-    known: Known,
-    mixed: Floats,
-    choice: Flags,
-    enforced: Flags,
-    rows: Ints,
-    starts: Flags,
-    wanted: Floats,
-) -> Month:
-    """Return what was known and how likely each drug was where a biologic starts."""
-    rows_of_choice = np.where(enforced[:, None], choice[1], choice[0])
-    facts: Month = {field.name: getattr(known, field.name)[starts] for field in fields(known)}
-    facts["row"] = rows[starts]
-    facts["enforced"] = enforced[starts]
-    facts["start_probability"] = (wanted * mixed.sum(axis=1))[starts]
-    facts["propensity"] = mixed[starts] / mixed[starts].sum(axis=1, keepdims=True)
-    facts["choice"] = rows_of_choice[starts]
-    facts["reimbursed"] = choice[1][starts]
+def _decision(known: Known, wanted: Floats, mixed: Floats, choice: Flags, enforced: Flags) -> Month:
+    """Return what was known where a biologic was thought of, and how likely each drug was.
+
+    `p_drug`, shape (n, 6), is the probability of starting each drug in this month.
+    """
+    facts: Month = {field.name: getattr(known, field.name) for field in fields(known)}
+    facts["enforced"] = enforced
+    facts["p_drug"] = wanted[:, None] * mixed
+    facts["choice"] = np.where(enforced[:, None], choice[1], choice[0])
+    facts["reimbursed"] = choice[1]
     return facts
 
 
@@ -643,23 +642,39 @@ def _remember(setting: Setting, state: State, month: Ints | int, out: Month) -> 
 
 @dataclass(frozen=True)
 class Course:
-    """Everything that happened: arrays of shape (months, n), and the biologic starts.
+    """Everything that happened: arrays of shape (months, n), and the decisions that were picked.
 
-    `starts` has one row per start: what was known and how likely each drug was (names as in Known,
-    besides `row`, `month`, `drug`, `choice`, `reimbursed`, `enforced`, `propensity`,
-    `start_probability`); `before` is the state in which the deciding visit began.
+    `decisions` has one row per decision: what was known and how likely each drug was (names as in
+    Known, besides `row`, `month`, `drug`, `choice`, `reimbursed`, `enforced`, `p_drug`); `before`
+    is the state in which the deciding visit began.
     """
 
     lived: Month
-    starts: Month
+    decisions: Month
     before: State | None
 
 
-def live(setting: Setting, traits: Traits, luck: Luck, keep: tuple[str, ...]) -> Course:
-    """Live all months of the world; `keep` names what of each month is returned."""
+def started(facts: Month) -> Flags:
+    """Pick the decisions by which a biologic was started."""
+    result: Flags = facts["drug"] > 0
+    return result
+
+
+def live(
+    setting: Setting,
+    traits: Traits,
+    luck: Luck,
+    keep: tuple[str, ...],
+    pick: Callable[[Month], Flags] = started,
+) -> Course:
+    """Live all months of the world; `keep` names what of each month is returned.
+
+    `pick` says which decisions about a biologic to return: it is asked once a month, and gets the
+    facts of everybody for whom a doctor thought of one.
+    """
     state = first_state(traits)
     lived: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in keep}
-    starts: dict[str, list[npt.NDArray[Any]]] = {}
+    decisions: dict[str, list[npt.NDArray[Any]]] = {}
     before: list[State] = []
     for month in range(setting.months):
         earlier = state.copy()
@@ -667,16 +682,16 @@ def live(setting: Setting, traits: Traits, luck: Luck, keep: tuple[str, ...]) ->
         for name in keep:
             values = out[name]
             lived[name].append(values.astype(np.float32) if values.dtype == float else values)
-        if "decision_row" in out:
-            rows = out["decision_row"]
-            before.append(earlier.take(rows))
-            chance = {k[9:]: v for k, v in out.items() if k.startswith("decision_")}
-            chance |= {"month": np.full(len(rows), month), "drug": out["starts"][rows]}
-            for name, values in chance.items():
-                starts.setdefault(name, []).append(values)
+        facts = {key[9:]: value for key, value in out.items() if key.startswith("decision_")}
+        picked = np.flatnonzero(pick(facts)) if facts else np.zeros(0, np.int64)
+        if len(picked):
+            before.append(earlier.take(facts["row"][picked]))
+            for name, values in facts.items():
+                decisions.setdefault(name, []).append(values[picked])
+            decisions.setdefault("month", []).append(np.full(len(picked), month))
     return Course(
         {name: np.stack(values) for name, values in lived.items()},
-        {name: np.concatenate(values) for name, values in starts.items()},
+        {name: np.concatenate(values) for name, values in decisions.items()},
         stacked(before) if before else None,
     )
 
@@ -692,25 +707,24 @@ def follow(
     *,
     months: int = FOLLOW_UP,
     sustained: bool = False,
+    own_months: bool = False,
 ) -> dict[str, npt.NDArray[Any]]:
     """Live `months` months under the assigned `arm` from each person's own `month` on.
 
     `traits`, `state`, `month` and `arm` have one row per person followed; `rows` says whose random
-    numbers in `luck` each one has. Returns arrays of shape (months, n): attack, attack_day, kind,
-    fev1_free, fev1_pct, rate, drug, active, ocs.
+    numbers in `luck` each one has: those of the calendar's months, or with `own_months` those of
+    the months since the person's own. Returns arrays of shape (months, n): attack, attack_day,
+    fev1_pct, drug, active, and day_count, the days lived of the month.
     """
     state = state.copy()
-    kept = ("attack", "attack_day", "kind", "fev1_pct", "rate", "rate_none", "drug", "active",
-            "ocs")  # fmt: skip
+    kept = ("attack", "attack_day", "fev1_pct", "drug", "active", "day_count")
     lived: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in kept}
     for k in range(months):
         assigned = Assigned(arm, first=k == 0, sustained=sustained)
-        out = live_month(setting, traits, state, month + k, luck.at(month + k, rows), assigned)
+        numbers = luck.at(np.full(len(rows), k) if own_months else month + k, rows)
+        out = live_month(setting, traits, state, month + k, numbers, assigned)
+        lived_to = np.where(out["fatal"], out["attack_day"], traits.death) - out["day"]
+        out["day_count"] = out["active"] * np.clip(lived_to, 0, out["days"])
         for name in kept:
             lived[name].append(out[name])
     return {name: np.stack(values) for name, values in lived.items()}
-
-
-def never_dies(traits: Traits) -> Traits:
-    """Return `traits` without a death from other causes."""
-    return replace(traits, death=np.full(len(traits), NEVER))

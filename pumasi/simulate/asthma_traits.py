@@ -6,6 +6,7 @@ treatment, sets the rate of attacks: a step up must not make anyone sicker.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -79,9 +80,16 @@ class Traits:
 
 
 def traits_of(
-    persons: pa.Table, numbers: Parameters, world: World, draw: np.random.Generator
+    persons: pa.Table,
+    numbers: Parameters,
+    world: World,
+    draw: np.random.Generator,
+    severities: Sequence[float] | None = None,
 ) -> Traits:
-    """Return the traits of the asthmatics in `persons`, a table of the life layer, in its order."""
+    """Return the traits of the asthmatics in `persons`, a table of the life layer, in its order.
+
+    `severities` are the shares of severity 1 to 5 when they are not to be those of the hospitals.
+    """
     asthmatics = persons.filter(persons["asthma"])
     n = asthmatics.num_rows
     hospital = places_of(asthmatics["hospital"], HOSPITALS)
@@ -91,7 +99,7 @@ def traits_of(
     female = _flags(asthmatics["female"])
     late = (onset - birth) / YEAR_DAYS >= numbers["markers"]["late_from_age"]
     ill = _comorbidity(numbers, endotype, draw)
-    severity = 1 + _pick(draw.random(n), _step_distribution(world)[hospital])
+    severity = 1 + _pick(draw.random(n), _step_distribution(world, severities)[hospital])
     log_eos, log_feno, ige = _markers(numbers, endotype, draw)
     markers = Markers(np.exp(log_eos), np.exp(log_feno), ige, ill["atopic"], ill["nasal_polyp"])
     obese = np.asarray(asthmatics["bmi"].to_numpy()) >= 30
@@ -208,10 +216,12 @@ def _log_risk(ratios: Parameters, **has: Flags) -> Floats:
     return total
 
 
-def _step_distribution(world: World) -> Floats:
+def _step_distribution(world: World, severities: Sequence[float] | None) -> Floats:
     """Return the cumulative mix of severities, shape (4, 5): one row per hospital."""
     mix = np.array([hospital_parameters(name)["asthma_step_dist"] for name in HOSPITALS])
-    if not world.covariate_shift:
+    if severities is not None:
+        mix = np.broadcast_to(np.asarray(severities), mix.shape)
+    elif not world.covariate_shift:
         mix = np.broadcast_to(mix.mean(axis=0), mix.shape)
     return np.cumsum(mix / mix.sum(axis=1, keepdims=True), axis=1)
 

@@ -1,0 +1,1 @@
+"""Whether simulated lives look like the published ones: targets, and how far we are from them."""
