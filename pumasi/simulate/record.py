@@ -27,8 +27,6 @@ from pumasi.simulate.parameters import Parameters, parameters
 from pumasi.simulate.terms import kcd_concepts, terms, units
 from pumasi.simulate.world import HOSPITALS, Chunk, World, hospital_parameters
 
-# The same order of rows every time; no bar of DuckDB's own among several processes.
-ONE_THREAD = {"threads": 1, "enable_progress_bar": False}
 # Room for the rows of one chunk in each table: row ids are unique in the network.
 _ROWS_OF_A_CHUNK = 20_000_000
 _CHUNKS_OF_A_HOSPITAL = 100_000
@@ -39,6 +37,13 @@ _NEVER = np.int32(1_000_000)
 _NOT_SEEN = pa.schema(
     [("person", pa.int64()), ("date", pa.date32()), ("seen", pa.bool_())]
 ).empty_table()
+
+
+def one_thread() -> duckdb.DuckDBPyConnection:
+    """Return a connection that gives rows in the same order each time, and shows no bar."""
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("set enable_progress_bar = false")
+    return connection
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def record(life: Life, chunk: Chunk, world: World) -> Record:
 
     The same life, chunk and world give the same rows in the same order.
     """
-    with duckdb.connect(config=ONE_THREAD) as connection:
+    with one_thread() as connection:
         return _Writing(connection, life, chunk, world).run()
 
 

@@ -25,7 +25,7 @@ WORLD_FILE = "world.json"
 
 def write_truth(life: Life, record: Record, chunk: Chunk, folder: Path) -> None:
     """Write one chunk of the truth; the same tables give the same bytes."""
-    every = {f"life_{name}": table for name, table in life.tables().items()}
+    every = {f"life_{name}": table for name, table in life.tables().items() if table.num_columns}
     every |= {f"record_{name}": table for name, table in record.tables().items()}
     for name, table in every.items():
         path = folder / name / f"{chunk.hospital}_{chunk.number}.parquet"

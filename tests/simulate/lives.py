@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from datetime import date, timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ from pumasi.simulate.life import SCHEMAS, Life
 from pumasi.simulate.world import Chunk, World
 
 DAY = date(2020, 3, 2)
+NEEDED = {each.name for each in fields(Life) if each.default_factory is MISSING}
 
 
 def life_of(**rows: list[dict[str, object]]) -> Life:
@@ -20,9 +22,11 @@ def life_of(**rows: list[dict[str, object]]) -> Life:
         given = rows.get(name, [])
         columns = [pa.array([row.get(f.name) for row in given], _plain(f.type)) for f in schema]
         arrays = [c.cast(f.type) for c, f in zip(columns, schema, strict=True)]
-        found[name] = pa.table(arrays, schema=schema)
+        if name in NEEDED:
+            found[name] = pa.table(arrays, schema=schema)
     nothing = pa.table({"person": pa.array([], pa.int64())})
-    return Life(**found, asthma_months=nothing, fabry_years=nothing)
+    rest = {f.name: nothing for f in fields(Life) if f.name not in found and f.name in NEEDED}
+    return Life(**found, **rest)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from pumasi.simulate.record import ONE_THREAD, Record
+from pumasi.simulate.record import Record, one_thread
 
 VERSIONED = (
     "visits", "conditions", "drugs", "procedures", "measurements", "observations", "deaths",
@@ -45,7 +45,8 @@ class Writer:
     """One format: files by name with the query of their rows, and how DuckDB writes them.
 
     `once` are files of which a delivery has one, whatever its number of parts: texts by name, with
-    `{as_of}` and `{through}` in the place of its days. `copied` are folders whose tables lie beside.
+    `{as_of}` and `{through}` in the place of its days. `copied` are folders whose tables lie
+    beside.
     """
 
     ending: str
@@ -64,7 +65,7 @@ def write_part(
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
-    with duckdb.connect(config=ONE_THREAD) as connection:
+    with one_thread() as connection:
         for name, table in record.tables().items():
             connection.register(f"every_{name}", table)
         _views(connection, hospital, cut)
