@@ -9,9 +9,9 @@ from pumasi.config.network import get_site, load_network, load_site
 from pumasi.config.paths import SitePaths, home_folder, network_folder, project_root
 from pumasi.config.site import (
     FORMATS,
-    MappingConfig,
     DatabaseConfig,
     FhirBulkConfig,
+    MappingConfig,
     SiteConfig,
     SourceConfig,
     SourceFormat,
@@ -21,9 +21,9 @@ from pumasi.config.site import (
 
 __all__ = [
     "FORMATS",
-    "MappingConfig",
     "DatabaseConfig",
     "FhirBulkConfig",
+    "MappingConfig",
     "SiteConfig",
     "SitePaths",
     "SourceConfig",
