@@ -445,7 +445,7 @@ def simulate_run(
     if if_missing and simulate.is_of(world, truth):
         typer.echo(f"{out} has the deliveries of this world already")
         return
-    with _progress() as bar:
+    with _progress("persons") as bar:
         task = bar.add_task("simulating", total=sum(map(world.persons, world.hospitals)))
         simulate.simulate(
             world,
@@ -460,12 +460,71 @@ def simulate_run(
     typer.echo(f"truth: {truth} (for the tests of methods; no hospital may read it)")
 
 
-def _progress() -> Progress:
+@simulate_app.command("trial")
+def simulate_trial(
+    strategies: Annotated[
+        list[str], typer.Argument(help="Two or more of: none, and the biologics.")
+    ],
+    lives: Annotated[int, typer.Option(help="Entrants, each under every strategy.")] = 100_000,
+    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
+    seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 20260701,
+    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "liberal_access",
+    identifiable: Annotated[
+        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
+    ] = False,
+    allowed: Annotated[
+        bool, typer.Option("--allowed", help="All whom the rules allow enter, not only starters.")
+    ] = False,
+    replicates: Annotated[int, typer.Option(help="Lives of each entrant, each with new luck.")] = 1,
+    sustained: Annotated[
+        bool, typer.Option("--sustained", help="A drug once begun is kept.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Parquet file of the lives; default none is written.")
+    ] = None,
+) -> None:
+    """Give the same persons every strategy, and say what each estimand truly is."""
+    from pyarrow import parquet
+
+    from pumasi import simulate
+    from pumasi.simulate.estimands import ESTIMANDS, truth
+    from pumasi.simulate.trial import Eligibility
+
+    world = simulate.world_of(
+        preset, 1.0, seed, recording="non_differential", access=access, identifiable=identifiable
+    )
+    with _progress("lives") as bar:
+        task = bar.add_task("simulating", total=lives)
+        trial = simulate.simulate_trial(
+            world,
+            strategies,
+            Eligibility(at="allowed" if allowed else "start"),
+            lives,
+            replicates=replicates,
+            sustained=sustained,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(trial, out, compression="zstd")
+        typer.echo(f"lives: {out}")
+    table = Table("estimand", "strategies", "truth", "Monte Carlo error")
+    control = strategies[-1]
+    for treated in strategies[:-1]:
+        for name in ESTIMANDS:
+            found = truth(trial, name, treated, control)
+            table.add_row(
+                name, f"{treated} : {control}", f"{found.value:.4f}", f"{found.error:.4f}"
+            )
+    Console().print(table)
+
+
+def _progress(unit: str) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("persons"),
+        TextColumn(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),

@@ -232,7 +232,7 @@ def test_checking_the_example_hospital_says_what_will_happen(pumasi: Pumasi) -> 
 def test_checking_a_site_that_is_not_there_lists_those_that_are(pumasi: Pumasi) -> None:
     said = pumasi("site", "check", "nowhere")
     assert said.code == 1
-    assert "the sites there are: gibleed" in said.err
+    assert "the sites there are: bada, deul, gibleed, haneul, sup" in said.err
 
 
 def test_pulling_says_what_was_read_and_pulling_again_that_it_was(pumasi: Pumasi) -> None:

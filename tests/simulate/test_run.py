@@ -135,3 +135,13 @@ def test_a_world_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[st
         main(["simulate", "run", "--preset", "tiny", "--dry-run"])
     assert end.value.code == 1
     assert "preset is one of demo, enriched_dev, realistic" in capsys.readouterr().err
+
+
+def test_a_trial_says_what_is_true(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "trial.parquet"
+    with pytest.raises(SystemExit) as end:
+        main(["simulate", "trial", "dupilumab", "omalizumab", "--lives", "40", "--out", str(out)])
+    assert end.value.code == 0
+    said = capsys.readouterr().out
+    assert "rate_ratio" in said and "dupilumab : omalizumab" in said
+    assert duckdb.sql(f"select count(*) from '{out}'").fetchall() == [(80,)]
