@@ -13,7 +13,7 @@ from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import TooFewCasesError
 from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
 from pumasi.learn.task import Model, Task, fit
-from pumasi.quality import Purpose
+from pumasi.quality import Purpose, local_concepts
 from pumasi.release import open_release
 
 TASKS = (GI_BLEED_RISK,)
@@ -37,7 +37,7 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         description=f"Logistic model `{task.name}`, from an open release only.",
     )
     def model() -> dg.MaterializeResult:
-        release = open_release(config.id, Purpose(task.name, task.needs), datetime.now(UTC))
+        release = open_release(config.id, Purpose(task.name, task.checks), datetime.now(UTC))
         with duckdb.connect() as connection:
             rows = release.read(task.table, connection).to_arrow_table()
         try:
@@ -47,6 +47,8 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         else:
             path = fitted.save(paths.models / task.name)
             said = _card(fitted) | {"file": path.name}
+        if local := local_concepts(release.outcomes, task.checks):
+            said["local concepts"] = "; ".join(local)
         return dg.MaterializeResult(metadata=said | {"dagster/row_count": len(rows)})
 
     return model

@@ -9,13 +9,16 @@ from pumasi.extract.manifest import Manifest
 from pumasi.extract.pull import pull
 from pumasi.extract.read import ReadReport, read
 from pumasi.extract.vocabulary import read_vocabulary
+from pumasi.extract.vocabulary_diff import Difference, vocabulary_diff
 
 __all__ = [
     "DeliveryFolder",
+    "Difference",
     "Manifest",
     "ReadReport",
     "discover",
     "pull",
     "read",
     "read_vocabulary",
+    "vocabulary_diff",
 ]

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from pumasi.atomic import write_text
 from pumasi.errors import TaskError, TooFewCasesError
 from pumasi.learn.metrics import Interval, auroc, calibration_intercept, calibration_slope
+from pumasi.quality import check_of
 
 # split_key runs from 0 to 99: persons below learn, persons from here on test.
 FIRST_TEST_KEY = 70
@@ -32,8 +33,9 @@ SMALLEST_RISK = 1e-12
 class Task:
     """A learning problem: which rows, what is known at the index, what is to be foretold.
 
-    `needs` are checks that must have passed besides the general gate. `minimum_events` holds for
-    the training persons and for the test persons each.
+    `needs` are checks that must have passed besides the general gate, `concept_sets` the sets that
+    the table is made with: their concepts must have been verified. `minimum_events` holds for the
+    training persons and for the test persons each.
     """
 
     name: str
@@ -43,6 +45,12 @@ class Task:
     needs: tuple[str, ...] = ()
     excluded_when: tuple[str, ...] = ()
     minimum_events: int = 20
+    concept_sets: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """Every check that must have passed besides the general gate."""
+        return (*self.needs, *(check_of(name) for name in self.concept_sets))
 
 
 @dataclass(frozen=True)
