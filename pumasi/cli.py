@@ -47,10 +47,14 @@ from pumasi.release import Release, latest_release, verify_release
 from pumasi.release.prune import prune
 from pumasi.release.release import load_release
 from pumasi.release.seal import seal_files
+from pumasi.warehouse import hold_warehouse
 from pumasi.withdrawal import Withdrawal, withdraw
 
 if TYPE_CHECKING:
     from pumasi.simulate import Estimate
+
+# Fewer persons than this are not printed.
+SMALLEST_CELL = 10
 
 app = typer.Typer(
     help="Real-world evidence across hospitals whose rows never cross the border.",
@@ -60,6 +64,7 @@ app = typer.Typer(
 )
 site_app = typer.Typer(help="The hospitals of the network folder.", no_args_is_help=True)
 person_app = typer.Typer(help="The persons of a hospital.", no_args_is_help=True)
+vocabulary_app = typer.Typer(help="The OMOP vocabularies of hospitals.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
 simulate_app = typer.Typer(
     help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
@@ -68,6 +73,7 @@ app.add_typer(site_app, name="site")
 app.add_typer(person_app, name="person")
 app.add_typer(release_app, name="release")
 app.add_typer(simulate_app, name="simulate")
+app.add_typer(vocabulary_app, name="vocabulary")
 
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")
@@ -339,6 +345,52 @@ def release_prune(
     for release_id in done.gone:
         typer.echo(f"{'would delete' if dry_run else 'deleted'} {release_id}")
     typer.echo(f"{done.bytes_freed:,} bytes {'would be ' if dry_run else ''}freed")
+
+
+@vocabulary_app.command("diff")
+def vocabulary_diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="Folder of tables, or: project.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Folder of tables, or: project.")],
+    site: Annotated[
+        str | None, typer.Option("--site", help="Hospital whose persons are counted.")
+    ] = None,
+) -> None:
+    """Show which concept sets and cohorts change from vocabulary A to B, and by how many persons.
+
+    Persons are those whose records, as they are mapped now, have a concept that enters or leaves;
+    fewer than 10 are not printed. How codes would be mapped with B, only a build with it shows.
+    """
+    if site is None:
+        _print_difference(extract.vocabulary_diff(before, after))
+        return
+    paths = SitePaths.of(get_site(site).id)
+    if not paths.warehouse.exists():
+        raise ReleaseError(f"site {site} has no warehouse yet: pumasi build makes one")
+    with hold_warehouse(paths) as warehouse:
+        _print_difference(extract.vocabulary_diff(before, after, warehouse))
+
+
+def _print_difference(difference: extract.Difference) -> None:
+    if not difference.sets:
+        typer.echo("no concept set changes")
+        return
+    table = Table("concept set", "concepts A", "B", "lost", "gained", "not in B", "persons A", "B")
+    for each in difference.sets:
+        counts = (each.concepts_before, each.concepts_after, len(each.lost), len(each.gained))
+        persons = (_cell(each.persons_before), _cell(each.persons_after))
+        table.add_row(each.name, *map(str, counts), str(len(each.missing)), *persons)
+    Console().print(table)
+    table = Table("cohort", "by concept sets", "persons")
+    for cohort in difference.cohorts:
+        table.add_row(cohort.name, ", ".join(cohort.sets), _cell(cohort.persons))
+    Console().print(table)
+
+
+def _cell(persons: int | None) -> str:
+    """A number of persons as it may be printed; a small one is not."""
+    if persons is None:
+        return ""
+    return f"{persons:,}" if persons >= SMALLEST_CELL else f"< {SMALLEST_CELL}"
 
 
 @release_app.command("list")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from pumasi.cli import app, main
+from pumasi.cli import _cell, app, main
 from pumasi.config import load_network, project_root
 from tests.extract.extracts import ndjson, patient
 from tests.release.tiny import TinySite, failed, passed
@@ -348,3 +348,30 @@ def test_every_command_is_in_the_readme() -> None:
     readme = (project_root() / "README.md").read_text(encoding="utf-8")
     found = dict(commands(typer.main.get_command(app)))
     assert [command for command in found if command not in readme] == []
+
+
+def test_vocabulary_diff_prints_sets_and_cohorts(pumasi: Pumasi, tmp_path: Path) -> None:
+    source = project_root() / "pumasi" / "omop" / "vocabulary"
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in source.glob("*.csv"):
+        (other / path.name).write_bytes(path.read_bytes())
+    with (other / "concept_ancestor.csv").open("a") as stream:
+        stream.write("317009\t257007\t1\t1\tD\n")
+    assert "no concept set changes" in pumasi("vocabulary", "diff", "project", "project").out
+    said = pumasi("vocabulary", "diff", "project", str(other))
+    assert said.code == 0
+    assert "any_asthma" in said.out
+    assert "asthma__cohort" in said.out
+    refused = pumasi("vocabulary", "diff", "project", str(tmp_path / "nowhere"))
+    assert refused.code == 1
+    assert refused.err.startswith("Error: vocabulary ")
+    helped = " ".join(pumasi("vocabulary", "diff", "--help").out.split())
+    assert "fewer than 10 are not printed" in helped
+
+
+@pytest.mark.parametrize(
+    ("persons", "cell"), [(None, ""), (0, "< 10"), (9, "< 10"), (10, "10"), (1234, "1,234")]
+)
+def test_a_small_number_of_persons_is_not_printed(persons: int | None, cell: str) -> None:
+    assert _cell(persons) == cell

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DbtCliResource
 
 import expectations
@@ -20,11 +21,13 @@ from pumasi.atomic import write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import ReleaseError
 from pumasi.quality import (
+    Listed,
     Outcome,
     Status,
     apply_thresholds,
     conservation_outcomes,
     dbt_outcomes,
+    verification_outcomes,
 )
 from pumasi.release import write_candidate
 from pumasi.warehouse import hold_warehouse
@@ -106,6 +109,7 @@ def _check(
         transformation = transformation_of(paths, connection)
         candidate = write_candidate(connection, paths, run_id=run_id)
         counts = row_counts(connection)
+        verified = verification_outcomes(*_concepts(connection), real=config.real)
     context.log.info("Great Expectations and conservation")
     found = [
         *dbt_outcomes(
@@ -117,7 +121,7 @@ def _check(
         *conservation_outcomes(candidate.folder),
         *expectations.run(candidate.folder),
     ]
-    outcomes = apply_thresholds(found, config.thresholds)
+    outcomes = [*apply_thresholds(found, config.thresholds), *verified]
     said = {
         "run_id": run_id,
         "transformation": transformation,
@@ -126,6 +130,18 @@ def _check(
     }
     write_text(candidate.folder / OUTCOMES, json.dumps(said, indent=1) + "\n")
     return outcomes, sum(counts[table] for table in candidate.tables)
+
+
+def _concepts(connection: duckdb.DuckDBPyConnection) -> tuple[list[Listed], set[int]]:
+    """Every concept of every concept set, and the concepts that the hospital's mapping leads to."""
+    listed = connection.execute(
+        "select concept_set, concept_id, verification, label from intermediate.concept_sets "
+        "order by all"
+    ).fetchall()
+    mapped = connection.execute(
+        "select target_concept_id from staging.stg_vocabulary__source_to_concept_maps"
+    ).fetchall()
+    return [Listed(*row) for row in listed], {row[0] for row in mapped}
 
 
 def _tables(config: SiteConfig, manifest: Path) -> list[dg.AssetKey]:

@@ -16,7 +16,7 @@ from pumasi.learn.asthma_exacerbation import ASTHMA_EXACERBATION
 from pumasi.learn.fabry_screening import FABRY_SCREENING
 from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
 from pumasi.learn.task import Model, Task, fit
-from pumasi.quality import Purpose
+from pumasi.quality import Purpose, local_concepts
 from pumasi.release import open_release
 
 TASKS = (GI_BLEED_RISK, ASTHMA_EXACERBATION, FABRY_SCREENING)
@@ -40,7 +40,7 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         description=f"Logistic model `{task.name}`, from an open release only.",
     )
     def model() -> dg.MaterializeResult:
-        release = open_release(config.id, Purpose(task.name, task.needs), datetime.now(UTC))
+        release = open_release(config.id, Purpose(task.name, task.checks), datetime.now(UTC))
         with duckdb.connect() as connection:
             rows = _rows(task, release.read(task.table, connection))
         try:
@@ -50,6 +50,8 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         else:
             path = fitted.save(paths.models / task.name)
             said = _card(fitted) | {"file": path.name}
+        if local := local_concepts(release.outcomes, task.checks):
+            said["local concepts"] = "; ".join(local)
         return dg.MaterializeResult(metadata=said | {"dagster/row_count": len(rows)})
 
     return model

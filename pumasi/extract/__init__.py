@@ -12,10 +12,12 @@ from pumasi.extract.manifest import Manifest
 from pumasi.extract.pull import pull
 from pumasi.extract.read import ReadReport, read
 from pumasi.extract.vocabulary import read_vocabulary
+from pumasi.extract.vocabulary_diff import Difference, vocabulary_diff
 
 __all__ = [
     "DeliveryFolder",
     "Landed",
+    "Difference",
     "Manifest",
     "ReadReport",
     "clear",
@@ -26,4 +28,5 @@ __all__ = [
     "read",
     "read_as",
     "read_vocabulary",
+    "vocabulary_diff",
 ]

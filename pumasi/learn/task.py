@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from pumasi.atomic import write_text
 from pumasi.errors import TaskError, TooFewCasesError
 from pumasi.learn.metrics import Interval, auroc, calibration_intercept, calibration_slope
+from pumasi.quality import check_of
 
 # split_key runs from 0 to 99: persons below learn, persons from here on test.
 FIRST_TEST_KEY = 70
@@ -32,7 +33,8 @@ SMALLEST_RISK = 1e-12
 class Task:
     """A learning problem: which rows, what is known at the index, what is to be foretold.
 
-    `needs` are checks that must have passed besides the general gate. Rows are learned from if all
+    `needs` are checks that must have passed besides the general gate, `concept_sets` the sets that
+    the table is made with: their concepts must have been verified. Rows are learned from if all
     flags of `chosen_when` are true, and left out and counted if one of `excluded_when` is.
 
     A case is a person with the outcome, however many of the person's rows have it. At least
@@ -49,6 +51,12 @@ class Task:
     chosen_when: tuple[str, ...] = ()
     minimum_cases: int = 20
     minimum_events: int = 20
+    concept_sets: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """Every check that must have passed besides the general gate."""
+        return (*self.needs, *(check_of(name) for name in self.concept_sets))
 
     @property
     def columns(self) -> tuple[str, ...]:
