@@ -15,6 +15,8 @@ looked_back as (
         person_id,
         month_index,
         month_date as index_date,
+        {{ days_between(month_start('month_index - 12'), 'month_date') }}
+            as days_12m,
 
         max(last_visit_date) over ever as last_visit_date,
         sum(visits) over last_12 as visits_12m,
@@ -36,6 +38,7 @@ looked_back as (
         sum(saba_canisters) over last_12 as saba_canisters_12m,
         sum(ics_fills) over last_12 as ics_fills_12m,
         sum(controller_fills) over last_12 as controller_fills_12m,
+        sum(controller_fills + saba_canisters) over last_12 as fills_12m,
 
         sum(ics_days) over last_3 as ics_days_3m,
         sum(laba_days) over last_3 as laba_days_3m,
