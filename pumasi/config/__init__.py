@@ -8,6 +8,7 @@ from pumasi.config.network import get_site, load_network, load_site
 from pumasi.config.paths import SitePaths, home_folder, network_folder, project_root
 from pumasi.config.site import (
     FORMATS,
+    MappingConfig,
     SiteConfig,
     SourceConfig,
     SourceFormat,
@@ -17,6 +18,7 @@ from pumasi.config.site import (
 
 __all__ = [
     "FORMATS",
+    "MappingConfig",
     "SiteConfig",
     "SitePaths",
     "SourceConfig",

@@ -117,7 +117,11 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
     vocabulary = site.vocabulary
     if vocabulary.url is not None:
         vocabulary = vocabulary.model_copy(update=absolute("vocabulary", vocabulary.url))
-    return site.model_copy(update={"source": source, "vocabulary": vocabulary})
+    mapping = site.mapping
+    if mapping is not None:
+        mapping = mapping.model_copy(update=absolute("mapping", mapping.url))
+    changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping}
+    return site.model_copy(update=changed)
 
 
 def _expand_variables(url: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
 
-SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv"]
+SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv", "hospital_csv"]
 FORMATS: tuple[str, ...] = get_args(SourceFormat)
 SITE_ID_PATTERN = r"[a-z][a-z0-9_]*"
 # The raw columns whose texts `[values]` may admit: those of kind *value* in the format's contract,
@@ -34,6 +34,7 @@ VALUE_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "patients.ethnicity",
         "observations.value_text",
     ),
+    "hospital_csv": ("patients.sex", "lab_results.value_text"),
 }
 
 # TOML has dates and numbers of its own: a quoted one is a mistake, not another spelling.
@@ -54,13 +55,15 @@ class SourceConfig(_Section):
 
     `as_of` is the day the extract states, `extracted_through` the last day it covers completely;
     None means that the delivery itself says so. `kind` says what absence means: in a full delivery
-    a row that is missing was deleted, in an incremental one it didn't change.
+    a row that is missing was deleted, in an incremental one it didn't change. `encoding` is that of
+    the text files; it is stated, never guessed.
     """
 
     url: Text = Field(description='the folder or URL of the deliveries, such as "../extract"')
     as_of: Day | None = None
     extracted_through: Day | None = None
     kind: Literal["full", "incremental"] = "full"
+    encoding: Literal["utf-8", "cp949"] = "utf-8"
 
     @model_validator(mode="after")
     def _covers_only_the_past(self) -> Self:
@@ -93,6 +96,12 @@ class VocabularyConfig(_Section):
         return self
 
 
+class MappingConfig(_Section):
+    """The hospital's own table of what its codes mean: a CSV file like source_to_concept_map."""
+
+    url: Text = Field(description='the file, such as "bada/source_to_concept_map.csv"')
+
+
 class Threshold(_Section):
     """A known defect that this hospital accepts: the share of the denominator that may violate."""
 
@@ -105,14 +114,19 @@ class Threshold(_Section):
 
 
 class SiteConfig(_Section):
-    """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded."""
+    """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded.
+
+    `real` says whether its persons are: unless the file denies it, they are taken to be.
+    """
 
     id: Annotated[str, StringConstraints(pattern=rf"^{SITE_ID_PATTERN}$")]
     name: Text = Field(description='a name for people, such as "Bada Hospital"')
     format: SourceFormat = Field(description=f"one of {', '.join(FORMATS)}")
     description: str = ""
+    real: Annotated[bool, Strict()] = True
     source: SourceConfig = Field(description="a section [source] with url, as_of and kind")
     vocabulary: VocabularyConfig = VocabularyConfig()
+    mapping: MappingConfig | None = None
     values: dict[Dotted, tuple[str, ...]] = Field(default_factory=dict)
     thresholds: tuple[Threshold, ...] = ()
 
@@ -123,6 +137,15 @@ class SiteConfig(_Section):
         if twice:
             raise ValueError(
                 f"thresholds: got several for {', '.join(twice)}, wants one threshold per check"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _encoding_is_of_text_files(self) -> Self:
+        if self.source.encoding != "utf-8" and self.format != "hospital_csv":
+            raise ValueError(
+                f"source.encoding: got {self.source.encoding}, wants utf-8: only files of format "
+                "hospital_csv may be in another encoding"
             )
         return self
 

@@ -25,6 +25,7 @@ from pumasi.extract.accounts import TableCount, write_delivery, write_read_count
 from pumasi.extract.columns import Header, csv_header, parquet_header
 from pumasi.extract.contract import Format, Kind, Table, sql_type
 from pumasi.extract.discover import DeliveryFolder
+from pumasi.extract.encoding import UTF_8, write_utf_8
 from pumasi.extract.files import Place, hash_of, line_at, lone_return, places_at, records
 from pumasi.extract.formats import FORMATS
 from pumasi.extract.manifest import Manifest, SourceFile
@@ -160,6 +161,7 @@ class _Reading:
 
     def run(self) -> ReadReport:
         source = FORMATS[self.manifest.format]
+        self.files = [self._in_utf_8(n, file) for n, file in enumerate(self.manifest.files)]
         for table in source.tables:
             self.progress(f"reading {table.name}")
             self._read_table(table)
@@ -169,6 +171,16 @@ class _Reading:
         write_read_counts(self.manifest, self.counts, self.work / "read_counts.parquet")
         write_delivery(self.manifest, self.work / "delivery.parquet")
         return ReadReport(self.manifest.delivery_id, tables=self.counts)
+
+    def _in_utf_8(self, number: int, file: SourceFile) -> Path:
+        """The file, or a copy of it: places in the quarantine are those of the copy."""
+        path, encoding = self.files[number], self.config.source.encoding
+        if file.container != "csv" or encoding == UTF_8:
+            return path
+        self.progress(f"{file.label}: from {encoding.upper()} to UTF-8")
+        target = self.work / "spill" / f"{number}.csv"
+        write_utf_8(path, encoding, target)
+        return target
 
     @property
     def quarantine_file(self) -> Path:
