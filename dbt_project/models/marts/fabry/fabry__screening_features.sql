@@ -36,6 +36,12 @@ history as (
 
 ),
 
+visit_counts as (
+
+    select * from {{ ref('fabry__int_visit_counts') }}
+
+),
+
 charlson as (
 
     select * from {{ ref('fabry__int_charlson') }}
@@ -110,7 +116,7 @@ screened as (
         cast({{ days_between(
             'first_visits.first_visit_date', 'had.index_date'
         ) }} as integer) as prior_observation_days,
-        cast(history.visits_365 as integer) as visits_365,
+        cast(visit_counts.visits_365 as integer) as visits_365,
         {% for feature in fabry_features() %}
         had.had_{{ feature }},
         {% endfor %}
@@ -171,6 +177,11 @@ screened as (
         on
             had.person_id = history.person_id
             and had.index_date = history.index_date
+
+    inner join visit_counts
+        on
+            had.person_id = visit_counts.person_id
+            and had.index_date = visit_counts.index_date
 
     inner join labels
         on
