@@ -109,18 +109,18 @@ features as (
         indexes.ics_fills_12m > 0 as uses_ics,
         indexes.biologic_days_3m >= 28 as uses_biologic,
         cast(case
-            when indexes.controller_fills_12m + indexes.saba_canisters_12m > 0
-                then
-                    1.0 * indexes.controller_fills_12m
-                    / (indexes.controller_fills_12m
-                        + indexes.saba_canisters_12m)
+            when indexes.fills_12m > 0
+                then 1.0 * indexes.controller_fills_12m / indexes.fills_12m
         end as double) as controller_to_total,
-        cast(least(1.0, greatest(0.0,
-            1.0 * (indexes.ics_days_12m - indexes.covered_stay_days_12m)
-            / greatest(1, {{ days_between(
-                month_start('indexes.month_index - 12'), 'indexes.index_date'
-            ) }} - indexes.stay_days_12m)
-        )) as double) as ics_pdc_12m,
+        cast(least(
+            1.0,
+            greatest(
+                0.0,
+                1.0 * (
+                    indexes.ics_days_12m - indexes.covered_stay_days_12m
+                ) / greatest(1, indexes.days_12m - indexes.stay_days_12m)
+            )
+        ) as double) as ics_pdc_12m,
 
         indexes.last_eosinophils,
         indexes.highest_eosinophils,
@@ -144,7 +144,7 @@ features as (
             first_comorbidities.{{ comorbidity }}_date < indexes.index_date,
             false
         ) as has_{{ comorbidity }},
-        {%- endfor %}
+        {% endfor %}
         cast(coalesce(charlson.charlson_2011, 0) as integer) as charlson_2011,
 
         cast(outcomes.exacerbations_12m as integer) as exacerbations_12m,

@@ -55,12 +55,16 @@ adherence as (
         supply_episodes.*,
         case
             when observed.person_id is not null
-                then least(1.0, greatest(0.0,
-                    1.0 * (
-                        supply_episodes.days_covered_365
-                        - coalesce(stays.covered_stay_days, 0)
-                    ) / greatest(1, 365 - coalesce(stays.stay_days, 0))
-                ))
+                then least(
+                    1.0,
+                    greatest(
+                        0.0,
+                        1.0 * (
+                            supply_episodes.days_covered_365
+                            - coalesce(stays.covered_stay_days, 0)
+                        ) / greatest(1, 365 - coalesce(stays.stay_days, 0))
+                    )
+                )
         end as pdc_365
 
     from supply_episodes

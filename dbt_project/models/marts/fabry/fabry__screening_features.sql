@@ -36,6 +36,12 @@ history as (
 
 ),
 
+visit_counts as (
+
+    select * from {{ ref('fabry__int_visit_counts') }}
+
+),
+
 charlson as (
 
     select * from {{ ref('fabry__int_charlson') }}
@@ -69,12 +75,14 @@ sexes as (
 had as (
 
     select
-        indexes.*
-        {%- for feature in fabry_features() %},
+        {% for feature in fabry_features() %}
         coalesce(
             first_features.{{ feature }}_date < indexes.index_date, false
-        ) as had_{{ feature }}
-        {%- endfor %}
+        ) as had_{{ feature }},
+        {% endfor %}
+        indexes.person_id,
+        indexes.gate,
+        indexes.index_date
 
     from indexes
 
@@ -108,17 +116,19 @@ screened as (
         cast({{ days_between(
             'first_visits.first_visit_date', 'had.index_date'
         ) }} as integer) as prior_observation_days,
-        cast(history.visits_365 as integer) as visits_365,
+        cast(visit_counts.visits_365 as integer) as visits_365,
         {% for feature in fabry_features() %}
         had.had_{{ feature }},
-        {%- endfor %}
+        {% endfor %}
         cast(
-            {%- for features in fabry_organ_features().values() %}
-            case
-                when had.had_{{ features | join(' or had.had_') }} then 1
-                else 0
-            end{{ ' +' if not loop.last }}
-            {%- endfor %}
+            {% for features in fabry_organ_features().values() %}
+            greatest(
+                {% for feature in features %}
+                cast(had.had_{{ feature }} as integer),
+                {% endfor %}
+                0
+            ){{ ' +' if not loop.last }}
+            {% endfor %}
             as integer
         ) as organ_systems,
         cast(coalesce(charlson.charlson_2011, 0) as integer) as charlson_2011,
@@ -133,8 +143,9 @@ screened as (
         history.shortest_pr_interval,
         history.highest_nt_probnp,
         coalesce(history.last_egfr < 60, false) as had_egfr_below_60,
-        coalesce(history.highest_upcr > 500 or history.highest_uacr > 300, false)
-            as had_albuminuria_a3,
+        coalesce(
+            history.highest_upcr > 500 or history.highest_uacr > 300, false
+        ) as had_albuminuria_a3,
         coalesce(history.thickest_wall >= 13, false) as had_wall_of_13_mm,
         coalesce(history.shortest_pr_interval < 120, false)
             as had_short_pr_interval,
@@ -166,6 +177,11 @@ screened as (
         on
             had.person_id = history.person_id
             and had.index_date = history.index_date
+
+    inner join visit_counts
+        on
+            had.person_id = visit_counts.person_id
+            and had.index_date = visit_counts.index_date
 
     inner join labels
         on

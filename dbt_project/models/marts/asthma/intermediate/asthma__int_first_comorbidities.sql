@@ -22,13 +22,13 @@ any_asthma as (
 first_comorbidities as (
 
     select
-        conditions.person_id
-        {%- for comorbidity in asthma_comorbidities() %},
+        {% for comorbidity in asthma_comorbidities() %}
         min(case
             when concept_set_members.concept_set = '{{ comorbidity }}'
                 then {{ evidence_date('conditions') }}
-        end) as {{ comorbidity }}_date
-        {%- endfor %}
+        end) as {{ comorbidity }}_date,
+        {% endfor %}
+        conditions.person_id
 
     from conditions
 
@@ -40,7 +40,9 @@ first_comorbidities as (
 
     where
         concept_set_members.concept_set in (
-            '{{ asthma_comorbidities() | join("', '") }}'
+            {% for comorbidity in asthma_comorbidities() %}
+            '{{ comorbidity }}'{{ ',' if not loop.last }}
+            {% endfor %}
         )
         and conditions.event_date is not null
         and conditions.known_date is not null

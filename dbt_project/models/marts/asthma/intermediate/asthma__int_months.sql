@@ -40,16 +40,16 @@ months as (
     select
         person_months.person_id,
         person_months.month_index,
+        {% for part, columns in parts.items() %}
+        {% for column in columns.split() %}
+        {% if column in counts %}
+        coalesce({{ part }}_months.{{ column }}, 0) as {{ column }},
+        {% else %}
+        {{ part }}_months.{{ column }},
+        {% endif %}
+        {% endfor %}
+        {% endfor %}
         {{ month_start('person_months.month_index') }} as month_date
-        {%- for part, columns in parts.items() %}
-        {%- for column in columns.split() %},
-        {% if column in counts -%}
-        coalesce({{ part }}_months.{{ column }}, 0) as {{ column }}
-        {%- else -%}
-        {{ part }}_months.{{ column }}
-        {%- endif -%}
-        {%- endfor %}
-        {%- endfor %}
 
     from person_months
     {% for part in parts %}

@@ -15,6 +15,8 @@ looked_back as (
         person_id,
         month_index,
         month_date as index_date,
+        {{ days_between(month_start('month_index - 12'), 'month_date') }}
+            as days_12m,
 
         max(last_visit_date) over ever as last_visit_date,
         sum(visits) over last_12 as visits_12m,
@@ -36,6 +38,7 @@ looked_back as (
         sum(saba_canisters) over last_12 as saba_canisters_12m,
         sum(ics_fills) over last_12 as ics_fills_12m,
         sum(controller_fills) over last_12 as controller_fills_12m,
+        sum(controller_fills + saba_canisters) over last_12 as fills_12m,
 
         sum(ics_days) over last_3 as ics_days_3m,
         sum(laba_days) over last_3 as laba_days_3m,
@@ -49,26 +52,15 @@ looked_back as (
         sum(stay_days) over last_12 as stay_days_12m,
         sum(covered_stay_days) over last_12 as covered_stay_days_12m,
 
-        max_by(eosinophils, case
-            when eosinophils is not null then month_index
-        end) over last_24 as last_eosinophils,
+        {{ last_known('eosinophils') }} over last_24 as last_eosinophils,
         max(highest_eosinophils) over last_24 as highest_eosinophils,
-        max_by(feno, case when feno is not null then month_index end)
-            over last_12 as last_feno,
-        max_by(fev1_percent, case
-            when fev1_percent is not null then month_index
-        end) over last_12 as last_fev1_percent,
-        max_by(fev1_fvc, case when fev1_fvc is not null then month_index end)
-            over last_12 as last_fev1_fvc,
-        max_by(total_ige, case
-            when total_ige is not null then month_index
-        end) over last_12 as last_total_ige,
-        max_by(act_score, case
-            when act_score is not null then month_index
-        end) over last_12 as last_act_score,
-        max_by(body_mass_index, case
-            when body_mass_index is not null then month_index
-        end) over last_24 as last_body_mass_index,
+        {{ last_known('feno') }} over last_12 as last_feno,
+        {{ last_known('fev1_percent') }} over last_12 as last_fev1_percent,
+        {{ last_known('fev1_fvc') }} over last_12 as last_fev1_fvc,
+        {{ last_known('total_ige') }} over last_12 as last_total_ige,
+        {{ last_known('act_score') }} over last_12 as last_act_score,
+        {{ last_known('body_mass_index') }} over last_24
+            as last_body_mass_index,
 
         sum(exacerbations) over next_12 as exacerbations_next_12m,
         sum(acute_exacerbations) over next_12 as acute_exacerbations_next_12m

@@ -48,8 +48,7 @@ numbers as (
 
 months as (
 
-    select
-        48 * tens.number + ones.number + 12 * 1900 as month_index
+    select 48 * tens.number + ones.number + 12 * 1900 as month_index
 
     from numbers as tens
 

@@ -31,8 +31,10 @@ shifted as (
         treatment,
         kind,
         days_supply,
-        cast({{ covered_until('day_number', 'evidence_date, start_date') }}
-        as integer) as until_number
+        cast(
+            {{ covered_until('day_number', 'evidence_date, start_date') }}
+            as integer
+        ) as until_number
 
     from numbered
 

@@ -78,16 +78,16 @@ value_months as (
 
     select
         person_id,
-        {{ month_index('evidence_date') }} as month_index
-        {%- for test in tests %},
+        {{ month_index('evidence_date') }} as month_index,
+        {% for test in tests %}
         max_by(
             case when test = '{{ test }}' then value_as_number end,
             case
                 when test = '{{ test }}'
                     then {{ place(['event_date', 'value_as_number']) }}
             end
-        ) as {{ test }}
-        {%- endfor %},
+        ) as {{ test }},
+        {% endfor %}
         max(case when test = 'eosinophils' then value_as_number end)
             as highest_eosinophils
 

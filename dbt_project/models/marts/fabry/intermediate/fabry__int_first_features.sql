@@ -34,12 +34,12 @@ feature_records as (
 first_features as (
 
     select
-        person_id
-        {%- for feature in fabry_features() %},
+        {% for feature in fabry_features() %}
         min(case
             when feature = '{{ feature }}' then evidence_date
-        end) as {{ feature }}_date
-        {%- endfor %}
+        end) as {{ feature }}_date,
+        {% endfor %}
+        person_id
 
     from feature_records
 

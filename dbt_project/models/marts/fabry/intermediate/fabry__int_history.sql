@@ -1,7 +1,6 @@
--- What was measured and how often a person came before each index, as known
--- before it: one walk through each person's days of index, value and visit. A
--- frame that ends one day before the index sees only what was known strictly
--- before it.
+-- What was measured before each index, as known before it: one walk through each
+-- person's days of index and value. A frame that ends one day before the index
+-- sees only what was known strictly before it.
 with
 
 indexes as (
@@ -26,12 +25,6 @@ heart_values as (
 
 ),
 
-visit_days as (
-
-    select * from {{ ref('core__int_visit_days') }}
-
-),
-
 days as (
 
     select
@@ -39,7 +32,6 @@ days as (
         index_date as evidence_date,
         index_date,
         cast(null as date) as event_date,
-        cast(null as date) as visit_date,
         cast(null as double) as egfr,
         cast(null as double) as upcr,
         cast(null as double) as uacr,
@@ -55,7 +47,6 @@ days as (
         known_date as evidence_date,
         cast(null as date) as index_date,
         measured_date as event_date,
-        cast(null as date) as visit_date,
         egfr,
         upcr,
         uacr,
@@ -71,7 +62,6 @@ days as (
         evidence_date,
         cast(null as date) as index_date,
         event_date,
-        cast(null as date) as visit_date,
         cast(null as double) as egfr,
         cast(null as double) as upcr,
         cast(null as double) as uacr,
@@ -79,22 +69,6 @@ days as (
         value_as_number as heart_value
 
     from heart_values
-
-    union all
-
-    select
-        person_id,
-        evidence_date,
-        cast(null as date) as index_date,
-        event_date,
-        event_date as visit_date,
-        cast(null as double) as egfr,
-        cast(null as double) as upcr,
-        cast(null as double) as uacr,
-        cast(null as {{ dbt.type_string() }}) as kind,
-        cast(null as double) as heart_value
-
-    from visit_days
 
 ),
 
@@ -132,12 +106,7 @@ walked as (
         min(case when kind = 'pr_interval' then heart_value end)
             over before_index as shortest_pr_interval,
         max(case when kind = 'nt_probnp' then heart_value end)
-            over before_index as highest_nt_probnp,
-        count(visit_date) over (
-            partition by person_id
-            order by day_number
-            range between 365 preceding and 1 preceding
-        ) as visits_365
+            over before_index as highest_nt_probnp
 
     from numbered
 
@@ -165,8 +134,7 @@ history as (
         thickest_wall,
         highest_lv_mass_index,
         shortest_pr_interval,
-        highest_nt_probnp,
-        visits_365
+        highest_nt_probnp
 
     from walked
 
