@@ -169,6 +169,11 @@ def _snapshot(config: SiteConfig) -> Iterator["_Snapshot"]:
     """The database as it is at one moment, for as long as this is open."""
     section = config.source.database
     assert section is not None  # noqa: S101 - the configuration was checked
+    if "parquet" not in FORMATS[config.format].containers:
+        raise ConfigError(
+            f"site {config.id}: what a database gives is parquet, which the format {config.format} "
+            "doesn't read; export its tables into a folder"
+        )
     place = f"site {config.id}: {_host(config.source.url)}"
     try:
         connection = postgres.connect(_address(config, section), autocommit=True)
