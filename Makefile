@@ -28,8 +28,9 @@ setup: $(INSTALLED) ## make .venv from requirements.lock; does nothing if nothin
 demo: $(INSTALLED) ## the example hospital from raw files to a gated model, in real Dagster runs
 	pumasi demo
 
+# As many tests at once as there are cores; a folder's tests stay together (tests/conftest.py).
 test: $(INSTALLED) ## run every test; TESTS="tests/config -k site" runs some
-	pytest $(TESTS)
+	pytest --numprocesses auto --dist loadgroup $(TESTS)
 
 lint: $(INSTALLED) ## check style, types, directions of import, SQL and spelling
 	ruff check .

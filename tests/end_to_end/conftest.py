@@ -124,6 +124,8 @@ def interrupted_build(works: Works) -> Interrupted:
 
 
 def _built(works: Works, site: str) -> Built:
+    if site == SITE and "told_otherwise" in works.futures:
+        works.result("told_otherwise")  # builds this site again, in its place
     found = works.result(site)
     assert isinstance(found, Built)
     return found

@@ -1,6 +1,7 @@
 """A tiny hospital in a network and a home of its own, and Dagster's instance that goes with it."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -77,6 +78,24 @@ class Ward:
 def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
     """A hospital without a delivery."""
     yield from open_ward(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    """A hospital of 61 persons, built once; what a test does to it stays."""
+    hospital = bleeding_hospital(60)
+    hospital.add_person("both")
+    hospital.add_condition(
+        "both", BLEED, "2010-06-01", "2010-06-01", hospital.add_visit("both", "2010-06-01")
+    )
+    for drug in (CELECOXIB, DICLOFENAC):
+        hospital.add_drug("both", drug, "2011-06-01")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for ward in open_ward(tmp_path_factory.mktemp("ward"), monkeypatch):
+            ward.deliver(hospital, "first", "2019-06-30")
+            assert ward.build()
+            shutil.copytree(ward.paths.root, ward.root / "as_built")
+            yield ward
 
 
 def open_ward(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:

@@ -1,7 +1,6 @@
 """What a build of a small hospital leaves in Dagster, in the UI, and on disk when it breaks."""
 
 from collections import Counter
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from orchestration.summary import print_summary
 from pumasi.quality import Status
 from pumasi.release import latest_release
 from tests.browser import browser_page, dagster_ui
-from tests.hospital import BLEED, CELECOXIB, DICLOFENAC
-from tests.orchestration.conftest import Ward, bleeding_hospital, enter, open_ward
+from tests.orchestration.conftest import Ward, enter
 
 MODEL = dg.AssetKey(["tiny", "models", "gi_bleed_risk"])
 ASSETS = """
@@ -35,27 +33,11 @@ async () => {
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """A hospital of 61 persons, built once for this module."""
-    hospital = bleeding_hospital(60)
-    hospital.add_person("both")
-    hospital.add_condition(
-        "both", BLEED, "2010-06-01", "2010-06-01", hospital.add_visit("both", "2010-06-01")
-    )
-    for drug in (CELECOXIB, DICLOFENAC):
-        hospital.add_drug("both", drug, "2011-06-01")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for ward in open_ward(tmp_path_factory.mktemp("ward"), monkeypatch):
-            ward.deliver(hospital, "first", "2019-06-30")
-            assert ward.build()
-            yield ward
-
-
-@pytest.fixture(autouse=True)
-def inside(built: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test of this module is in that hospital."""
-    enter(built.root, monkeypatch)
+@pytest.fixture
+def built(built_once: Ward, monkeypatch: pytest.MonkeyPatch) -> Ward:
+    """The hospital that was built once, and every test in it."""
+    enter(built_once.root, monkeypatch)
+    return built_once
 
 
 def metadata(ward: Ward, *path: str) -> dict[str, object]:

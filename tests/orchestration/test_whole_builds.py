@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 import pytest
@@ -12,30 +12,18 @@ from orchestration.site.transform import dbt_arguments, dbt_program
 from pumasi.config import project_root
 from pumasi.errors import ReleaseError
 from pumasi.release import latest_release
-from tests.orchestration.conftest import Ward, bleeding_hospital, enter, open_ward
+from tests.orchestration.conftest import Ward, enter
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def once_built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """A hospital of 40 persons, built once for this module."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for ward in open_ward(tmp_path_factory.mktemp("ward"), monkeypatch):
-            ward.deliver(bleeding_hospital(40), "first", "2019-06-30")
-            assert ward.build()
-            yield ward
-
-
 @pytest.fixture
-def built(once_built: Ward, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
-    """The hospital, put back after the test as it was after its build."""
-    enter(once_built.root, monkeypatch)
-    site, kept = once_built.paths.root, once_built.root / "kept"
-    shutil.copytree(site, kept)
-    yield once_built
-    shutil.rmtree(site)
-    kept.rename(site)
+def built(built_once: Ward, monkeypatch: pytest.MonkeyPatch) -> Ward:
+    """The hospital as it was after its build."""
+    enter(built_once.root, monkeypatch)
+    shutil.rmtree(built_once.paths.root)
+    shutil.copytree(built_once.root / "as_built", built_once.paths.root)
+    return built_once
 
 
 def materialise(ward: Ward, assets: Sequence[str]) -> str:
