@@ -135,11 +135,13 @@ class Node:
 class Split:
     """How each model is brought up to date: rows replaced, made anew as a whole, or left as it is.
 
-    `not_in_delta` are models that the small home can't make, because they are about everybody.
+    `copied` are of the vocabulary alone: they stay, and the small home gets a copy. `not_in_delta`
+    are models that the small home can't make, because they are about everybody.
     """
 
     replaced: tuple[Node, ...]
     anew: tuple[Node, ...]
+    copied: tuple[Node, ...]
     not_in_delta: frozenset[str]
 
 
@@ -157,17 +159,18 @@ def split(nodes: Collection[Node], *, reach_moved: bool) -> Split:
     }
     below = {name for name in models if above[name] & moving}
     tables = [node for node in nodes if not node.is_view]
-    of_hospital = {
-        node.name
-        for node in tables
-        if not node.replaced_by
-        and any(models[n].sources - {VOCABULARY} for n in {node.name, *above[node.name]})
+    read = {
+        name: frozenset[str]().union(*(models[n].sources for n in {name, *above[name]}))
+        for name in models
     }
+    of_hospital = {n.name for n in tables if not n.replaced_by and read[n.name] - {VOCABULARY}}
     anew = of_hospital | moving | below
+    everybody = {node.name for node in nodes if node.moves_everybody}
     return Split(
-        tuple(node for node in tables if node.replaced_by and node.name not in anew),
-        tuple(node for node in tables if node.name in anew),
-        frozenset(below | (moving - {n.name for n in nodes if n.moves_everybody})),
+        replaced=tuple(node for node in tables if node.replaced_by and node.name not in anew),
+        anew=tuple(node for node in tables if node.name in anew),
+        copied=tuple(node for node in tables if read[node.name] == {VOCABULARY}),
+        not_in_delta=frozenset(below | (moving - everybody)),
     )
 
 
@@ -326,6 +329,17 @@ def _keys(source: Format) -> dict[str, list[tuple[str, str, str]]]:
             if column.kind in (Kind.VISIT, Kind.EVENT) and not person.startswith("null"):
                 found.setdefault(column.domain, []).append((table.name, person, column.name))
     return found
+
+
+def copy_tables(
+    connection: duckdb.DuckDBPyConnection, warehouse: str, delta: str, copied: Collection[Node]
+) -> None:
+    """Copy tables from the warehouse into the small one; `connection` knows both by these names."""
+    for node in copied:
+        connection.execute(f'create schema if not exists "{delta}"."{node.schema}"')
+        connection.execute(
+            f'create table "{delta}".{node.relation} as from "{warehouse}".{node.relation}'
+        )
 
 
 def merge(

@@ -7,6 +7,7 @@ The extract at the source is not ours: whoever keeps it takes the person out of 
 and the tombstone keeps the person out of what is read of it.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from pumasi.extract.pseudonym import load_or_create_key, register
 from pumasi.extract.purge import held_in_raw, purge_raw
 from pumasi.extract.tombstones import Tombstone, load_tombstones, save_tombstones
 from pumasi.extract.workplace import Progress, alone, connection
+from pumasi.incremental import remove_delta
 from pumasi.release.purge import models_of, purge_releases, releases_holding
 from pumasi.warehouse import hold_warehouse
 
@@ -115,8 +117,11 @@ def _keyed_hashes(
 def _drop_warehouse(paths: SitePaths, progress: Progress) -> None:
     """Delete the warehouse while no other process has it: the next build makes it of the raw data.
 
-    Deleting the rows would leave their bytes in the file.
+    Deleting the rows would leave their bytes in the file. What a killed process spilled beside it,
+    and the small home of an incremental build, go with it.
     """
+    remove_delta(paths)
     with hold_warehouse(paths, progress=progress):
         for file in (paths.warehouse, Path(f"{paths.warehouse}.wal")):
             file.unlink(missing_ok=True)
+        shutil.rmtree(f"{paths.warehouse}.tmp", ignore_errors=True)

@@ -4,7 +4,8 @@ See `pumasi.incremental`. dbt runs twice: on the small home, and in the warehous
 that are about all persons together, such as counts.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ from pumasi.incremental import (
     Delivery,
     Delta,
     Inputs,
-    Node,
+    copy_tables,
     inputs_of,
     merge,
     remove_delta,
@@ -26,6 +27,7 @@ from pumasi.incremental import (
 )
 from pumasi.warehouse import hold_warehouse
 
+DELTA = "delta"
 Progress = Callable[[str], None]
 
 
@@ -49,12 +51,16 @@ def increment(
     progress(f"{delta.count:,} persons changed: building these")
     moved = inputs_of(paths, before.transformation).reaches != before.reaches
     with hold_warehouse(paths, progress=progress) as connection:
-        nodes = Project(manifest).graph(columns_of(connection))
-    parts = split(nodes, reach_moved=moved)
-    about_everybody = ["--exclude", *sorted(parts.not_in_delta)] if parts.not_in_delta else []
-    run_dbt(config, delta.home, paths.dbt_target / "delta", [*BUILD, *about_everybody])
-    with hold_warehouse(paths, progress=progress) as connection:
-        _merge(connection, delta, parts.replaced)
+        parts = split(Project(manifest).graph(columns_of(connection)), reach_moved=moved)
+        with _attached(connection, delta, "") as name:
+            copy_tables(connection, name, DELTA, parts.copied)
+    left_out = sorted(parts.not_in_delta | {node.name for node in parts.copied})
+    run_dbt(config, delta.home, paths.dbt_target / "delta", [*BUILD, "--exclude", *left_out])
+    with (
+        hold_warehouse(paths, progress=progress) as connection,
+        _attached(connection, delta, "(read_only)") as name,
+    ):
+        merge(connection, name, DELTA, delta.persons, parts.replaced)
     progress(f"{len(parts.anew)} tables are about everybody: building these")
     anew = ["--select", *(node.name for node in parts.anew)]
     run_dbt(config, paths.root.parent.parent, paths.dbt_target / "run", [*BUILD, *anew])
@@ -62,11 +68,15 @@ def increment(
     return delta.count
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, delta: Delta, replaced: Collection[Node]) -> None:
+@contextmanager
+def _attached(connection: duckdb.DuckDBPyConnection, delta: Delta, options: str) -> Iterator[str]:
+    """The small warehouse attached as `delta`; gives the name of the other one."""
     name = str(connection.execute("select current_database()").fetchall()[0][0])
-    file = literal(str(delta.paths.warehouse))
-    connection.execute(f"attach {file} as delta (read_only)")
-    merge(connection, name, "delta", delta.persons, replaced)
+    connection.execute(f"attach {literal(str(delta.paths.warehouse))} as {DELTA} {options}")
+    try:
+        yield name
+    finally:
+        connection.execute(f"detach {DELTA}")
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:

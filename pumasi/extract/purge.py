@@ -182,16 +182,18 @@ def _commit(paths: SitePaths, delivery: str, new: Path, quarantine: Path) -> Non
 
 
 def _recover(paths: SitePaths) -> None:
+    """Bring back what lies aside, and delete what else killed processes left here."""
     for aside in paths.reading.glob(f"*{OLD}"):
         target = paths.raw / aside.name.removesuffix(OLD)
         if target.exists():
             shutil.rmtree(aside)
         else:
             os.rename(aside, target)
-    for left in [*paths.reading.glob(f"*{NEW}"), paths.reading / "spill"]:
-        shutil.rmtree(left, ignore_errors=True)
-    for file in paths.reading.glob("*.quarantine"):
-        file.unlink()
+    for left in paths.reading.iterdir():
+        if left.is_dir():  # also of deliveries whose reading was killed
+            shutil.rmtree(left)
+        elif left.suffix == ".quarantine":
+            left.unlink()
 
 
 def _link(file: Path, target: Path) -> None:

@@ -32,7 +32,8 @@ def purge_releases(paths: SitePaths, persons: Collection[int], at: datetime) -> 
     Returns the ids of the releases. Raises ReleaseError when the disk refuses.
     """
     with sealing(paths):
-        shutil.rmtree(paths.candidate, ignore_errors=True)
+        for folder in (paths.candidate, *paths.root.glob(".candidate.*")):
+            shutil.rmtree(folder, ignore_errors=True)
         found = releases_holding(paths, persons)
         for release_id in found:
             _say(paths, release_id, at)

@@ -27,6 +27,7 @@ from pumasi.extract import discover, pull, read, read_vocabulary
 from pumasi.incremental import (
     Delivery,
     Inputs,
+    copy_tables,
     inputs_of,
     merge,
     new_deliveries,
@@ -148,7 +149,11 @@ class Hospital:
         nodes = Project(self.project.manifest).graph(columns_of(connection))
         parts = split(nodes, reach_moved=now.reaches != self.before.reaches)
         file = str(delta.paths.warehouse)
-        self.project.build(delta.paths, file, parts.not_in_delta).close()
+        connection.execute(f"attach '{file}' as delta")
+        copy_tables(connection, "warehouse", "delta", parts.copied)
+        connection.execute("detach delta")
+        left_out = parts.not_in_delta | {node.name for node in parts.copied}
+        self.project.build(delta.paths, file, left_out).close()
         connection.execute(f"attach '{file}' as delta (read_only)")
         merge(connection, "warehouse", "delta", delta.persons, parts.replaced)
         connection.execute("detach delta")

@@ -270,6 +270,22 @@ def test_what_was_quarantined_of_the_person_goes_and_what_is_nobodys_loses_its_h
     assert counts == [(0, len(after))]
 
 
+def test_what_killed_processes_left_goes_too(tmp_path: Path, fhir_project: CompiledProject) -> None:
+    site = Site(tmp_path, fhir_project)
+    site.deliver("first")
+    (raw,) = site.paths.raw.iterdir()
+    root = site.paths.root
+    left = [root / ".candidate.new", root / "delta" / "sites" / "tiny" / "raw" / raw.name]
+    left += [site.paths.reading / name for name in (f"{raw.name}.purged", "half-read", "landing")]
+    for folder in [*left, root / "warehouse.duckdb.tmp"]:
+        shutil.copytree(raw, folder)
+    (site.paths.reading / "landing" / "Patient.ndjson").write_text(f'{{"id": "{GONE}"}}')
+    site.withdraw()
+    assert site.found() == set()
+    assert [path.name for path in site.paths.reading.iterdir()] == [".lock"]
+    assert not any(folder.exists() for folder in left)
+
+
 @pytest.mark.parametrize("identifiers", [["q", " "], ["q", "NULL"]])
 def test_a_line_without_an_identifier_withdraws_nobody(
     tmp_path: Path, fhir_project: CompiledProject, identifiers: list[str]
