@@ -16,8 +16,8 @@ from pumasi.extract.vocabulary_diff import Difference, vocabulary_diff
 
 __all__ = [
     "DeliveryFolder",
-    "Landed",
     "Difference",
+    "Landed",
     "Manifest",
     "ReadReport",
     "clear",
