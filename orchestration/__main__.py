@@ -1,7 +1,7 @@
-"""Runs a hospital's jobs from the command line: `python -m orchestration build|demo`.
+"""Runs hospitals' jobs from the command line: `python -m orchestration build|demo`.
 
-The same jobs as in the UI, recorded in the same Dagster instance, in this process. `pumasi build`
-and `pumasi demo` start this program; PUMASI_SITE names the hospital.
+The same jobs as in the UI, recorded in the same Dagster instance. `pumasi build` and `pumasi demo`
+start this program. PUMASI_SITE names the hospital to build; a demo is of the whole network.
 """
 
 import logging
@@ -15,11 +15,12 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
+from orchestration.demo import build_all
 from orchestration.site.automation import build_name, fetch_name, ingest_name
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
 from orchestration.summary import print_summary
-from pumasi.config import SiteConfig, SitePaths, get_site
+from pumasi.config import SiteConfig, SitePaths, get_site, load_network
 from pumasi.errors import PumasiError
 from pumasi.extract import discover
 
@@ -35,9 +36,13 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python -m orchestration build|demo\n")
         return 2
     try:
-        config = get_site()
-        succeeded = run_site(config)
-        print_summary(config, console, looked_for=command == "demo")
+        if command == "demo":
+            succeeded = build_all(list(load_network().values()), console)
+            console.print("Look at it: `make dev`, then the Dagster UI on 127.0.0.1:3000")
+        else:
+            config = get_site()
+            succeeded = run_site(config)
+            print_summary(config, console)
     except PumasiError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -596,19 +596,25 @@ def _print_estimates(found: Sequence[Estimate], deliveries: int) -> None:
 @app.command("build")
 def build(site: Site = None) -> None:
     """Build a hospital in Dagster: from its deliveries to a release, open or closed."""
-    _orchestrate("build", get_site(site))
+    _orchestrate("build", {"PUMASI_SITE": get_site(site).id})
 
 
 @app.command("demo")
-def demo() -> None:
-    """Build the example hospital and train its model, and say where to look."""
-    _orchestrate("demo", get_site("gibleed"))
+def demo(
+    scale: Annotated[float, typer.Option(help="Factor of the made-up hospitals' persons.")] = 1.0,
+) -> None:
+    """Simulate the made-up hospitals unless they are there, build every hospital, and train."""
+    from pumasi.simulate.world import HOSPITALS
+
+    if load_network().keys() >= set(HOSPITALS):
+        simulate_run(scale=scale, if_missing=True)
+    _orchestrate("demo", {})
 
 
-def _orchestrate(command: str, site: SiteConfig) -> None:
+def _orchestrate(command: str, chosen: Mapping[str, str]) -> None:
     write_workspace()
     write_dagster_home()
-    environment = {**program_environment(), "PUMASI_SITE": site.id}
+    environment = {**program_environment(), **chosen}
     program = [sys.executable, "-m", "orchestration", command]
     done = subprocess.run(program, env=environment, check=False)  # noqa: S603 - no shell
     raise typer.Exit(done.returncode)
