@@ -93,7 +93,7 @@ def vocabulary_diff(
         VocabularyError: one of them can't be read; the message names it.
     """
     a, b = _side(before), _side(after)
-    listed = _listed()
+    listed = concept_sets()
     changed = []
     for name in sorted(listed):
         lost = a.members[name] - b.members[name]
@@ -152,7 +152,8 @@ def _read_side(connection: duckdb.DuckDBPyConnection, folder: Path) -> _Side:
     return side
 
 
-def _listed() -> dict[str, set[int]]:
+def concept_sets() -> dict[str, set[int]]:
+    """The concepts that the seed lists for each concept set, descendants aside."""
     found: dict[str, set[int]] = {}
     query = f"select concept_set, concept_id from read_csv({literal(str(_dbt(SEED)))})"
     for name, concept in duckdb.execute(query).fetchall():
@@ -190,7 +191,7 @@ def _cohorts(
     changed: list[SetChange], names: set[str], warehouse: duckdb.DuckDBPyConnection | None
 ) -> Iterator[CohortChange]:
     concepts = {each.name: {*each.lost, *each.gained, *each.missing} for each in changed}
-    for mart, sets in _sets_of_marts(names).items():
+    for mart, sets in sets_of_marts(names).items():
         touched = sorted(sets & concepts.keys())
         if not touched:
             continue
@@ -209,7 +210,7 @@ def _has_persons(warehouse: duckdb.DuckDBPyConnection, mart: str) -> bool:
     return bool(warehouse.execute(query, [mart]).fetchall()[0][0])
 
 
-def _sets_of_marts(names: set[str]) -> Mapping[str, set[str]]:
+def sets_of_marts(names: set[str]) -> Mapping[str, set[str]]:
     """Concept sets that each mart is made with, itself or by its steps, by the mart's name."""
     sql = {path.stem: path.read_text(encoding="utf-8") for path in _dbt(MARTS).rglob("*.sql")}
 

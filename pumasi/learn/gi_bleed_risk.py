@@ -34,6 +34,7 @@ GI_BLEED_RISK = Task(
         "esophagitis",
         "female",
         "gi_bleed",
+        "male",
         "other_nsaid",
         "peptic_ulcer",
         "stomach_angiodysplasia",

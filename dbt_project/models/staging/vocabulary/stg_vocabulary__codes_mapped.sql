@@ -57,6 +57,8 @@ numbered as (
     inner join code_systems
         on concepts.vocabulary_id = code_systems.vocabulary_id
 
+    where concepts.concept_code is not null
+
 ),
 
 source_concepts as (
