@@ -222,6 +222,14 @@ def test_a_case_is_screened_before_suspicion_and_labelled_by_what_followed(
     assert [row["had_proteinuria"] for row in general[:3]] == [False, False, True]
 
 
+def test_every_feature_of_the_seed_is_a_column(hospital: Hospital) -> None:
+    seed = hospital.connection.sql("select feature from intermediate.fabry_features").fetchall()
+    columns = hospital.connection.sql("from marts.fabry__screening_features").columns
+    of_values = {"egfr_below_60", "albuminuria_a3", "wall_of_13_mm", "short_pr_interval"}
+    had = {name.removeprefix("had_") for name in columns if name.startswith("had_")}
+    assert had - of_values == {feature for (feature,) in seed}
+
+
 def test_features_and_outcomes_of_a_month_at_risk(hospital: Hospital) -> None:
     at_risk = {str(row["index_date"]): row for row in rows(
         hospital, "asthma__risk_features", 40, "index_date")}  # fmt: skip

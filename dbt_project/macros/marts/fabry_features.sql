@@ -1,7 +1,7 @@
 {#
-    The features of the past that fabry__screening_features has, in the order of
-    the seed fabry_features, and by organ system. A test of the seed holds both
-    against it.
+    The features of the past that fabry__screening_features has, and those that
+    show an organ system to be involved. A test holds them against the seed
+    fabry_features.
 -#}
 {% macro fabry_features() -%}
     {{ return(fabry_organ_features().values() | sum(start=[]) + [
