@@ -6,6 +6,8 @@ MAY_BE_EMPTY = frozenset(
     {
         # A source that doesn't record deaths, or had none, delivers no row.
         "death",
+        # Nor has every source facts of this domain: many have visits, diagnoses, drugs and tests.
+        "observation",
         # A hospital may have nobody whom the mart is about: a finding for the study, not a defect.
         "asthma__cohort",
         "asthma__exacerbations",
