@@ -351,17 +351,21 @@ def merge(
 ) -> None:
     """Put the rows of the changed persons in the place of their old ones, table by table.
 
-    `connection` knows both databases by these names. Raises ReleaseError naming the table whose
-    columns differ, which a full build mends.
+    `connection` knows both databases by these names. Raises ReleaseError naming the table that has
+    other columns, or other persons, than it should; a full build mends that.
     """
+    by_person = f"(select person as person_id from read_parquet({literal(str(persons))}))"
     for node in replaced:
         old, new = f'"{warehouse}".{node.relation}', f'"{delta}".{node.relation}'
         if _columns(connection, old) != _columns(connection, new):
             raise ReleaseError(f"{node.name} has other columns than before: build again, in full")
         key = ", ".join(node.replaced_by)
-        which = f"(select person as person_id from read_parquet({literal(str(persons))}))"
-        if node.replaced_by != ("person_id",):
-            which = f"(select distinct {key} from {new})"
+        which = f"(select distinct {key} from {new})"
+        if node.replaced_by == ("person_id",):
+            which = by_person
+            query = f"select count(*) from {new} where person_id not in {by_person}"
+            if _one(connection, query):
+                raise ReleaseError(f"{node.name} was built for others too: build again, in full")
         connection.execute(f"delete from {old} where ({key}) in {which}")
         connection.execute(f"insert into {old} by name from {new}")
 

@@ -54,6 +54,7 @@ def increment(
         parts = split(Project(manifest).graph(columns_of(connection)), reach_moved=moved)
         with _attached(connection, delta, "") as name:
             copy_tables(connection, name, DELTA, parts.copied)
+    # A target folder of its own: what dbt parsed for the one home names the files of that home.
     left_out = sorted(parts.not_in_delta | {node.name for node in parts.copied})
     run_dbt(config, delta.home, paths.dbt_target / "delta", [*BUILD, "--exclude", *left_out])
     with (

@@ -55,7 +55,7 @@ def dbt_project(config: SiteConfig, paths: SitePaths) -> Path:
     if not manifest.exists() or not stamp.exists() or stamp.read_text() != state:
         paths.dbt_target.mkdir(parents=True, exist_ok=True)
         _parse(config, paths)
-        for command in ("run", "test", "delta"):
+        for command in ("run", "test"):
             # What dbt parsed once it need not parse again: three seconds a command.
             target = paths.dbt_target / command
             target.mkdir(exist_ok=True)
@@ -94,7 +94,8 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
                 changed = increment(config, paths, manifest, before, new, context.log.info)
             if changed is not None:
                 events: list[Any] = [
-                    dg.Output(None, name) for name in context.selected_output_names
+                    dg.Output(None, name)
+                    for name in context.op_execution_context.selected_output_names
                 ]
             else:
                 run = dbt.cli([*BUILD], context=context, target_path=paths.dbt_target / "run")
