@@ -25,7 +25,7 @@ help: ## list the commands (this)
 
 setup: $(INSTALLED) ## make .venv from requirements.lock; does nothing if nothing changed
 
-demo: $(INSTALLED) ## five hospitals from raw files to gated models, in real Dagster runs
+demo: $(INSTALLED) ## the example hospital from raw files to a gated model, in real Dagster runs
 	pumasi demo
 
 # As many tests at once as there are cores; a folder's tests stay together (tests/conftest.py).

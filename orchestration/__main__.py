@@ -1,7 +1,7 @@
-"""Runs hospitals' jobs from the command line: `python -m orchestration build|demo`.
+"""Runs hospitals' jobs from the command line: `python -m orchestration build`, or `demo <site>…`.
 
 The same jobs as in the UI, recorded in the same Dagster instance. `pumasi build` and `pumasi demo`
-start this program. PUMASI_SITE names the hospital to build; a demo is of the whole network.
+start this program. PUMASI_SITE names the hospital to build; a demo builds those that are named.
 """
 
 import logging
@@ -20,7 +20,7 @@ from orchestration.site.automation import build_name, fetch_name, ingest_name
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
 from orchestration.summary import print_summary
-from pumasi.config import SiteConfig, SitePaths, get_site, load_network
+from pumasi.config import SiteConfig, SitePaths, get_site
 from pumasi.errors import PumasiError
 from pumasi.extract import discover
 
@@ -33,11 +33,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code: 0 when every run succeeded."""
     command = arguments[0] if arguments else ""
     if command not in ("build", "demo"):
-        sys.stderr.write("usage: python -m orchestration build|demo\n")
+        sys.stderr.write("usage: python -m orchestration build | demo <site>…\n")
         return 2
     try:
         if command == "demo":
-            succeeded = build_all(list(load_network().values()), console)
+            succeeded = build_all([get_site(each) for each in arguments[1:]], console)
             console.print("Look at it: `make dev`, then the Dagster UI on 127.0.0.1:3000")
         else:
             config = get_site()

@@ -10,10 +10,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -596,25 +596,29 @@ def _print_estimates(found: Sequence[Estimate], deliveries: int) -> None:
 @app.command("build")
 def build(site: Site = None) -> None:
     """Build a hospital in Dagster: from its deliveries to a release, open or closed."""
-    _orchestrate("build", {"PUMASI_SITE": get_site(site).id})
+    _orchestrate(["build"], get_site(site).id)
 
 
 @app.command("demo")
 def demo(
+    network: Annotated[
+        bool, typer.Option("--network", help="The four made-up hospitals, and not the example.")
+    ] = False,
     scale: Annotated[float, typer.Option(help="Factor of the made-up hospitals' persons.")] = 1.0,
 ) -> None:
-    """Simulate the made-up hospitals unless they are there, build every hospital, and train."""
+    """Build the example hospital, or simulate and build the made-up ones, and train."""
     from pumasi.simulate.world import HOSPITALS
 
-    if load_network().keys() >= set(HOSPITALS):
-        simulate_run(scale=scale, if_missing=True)
-    _orchestrate("demo", {})
+    if not network:
+        _orchestrate(["build"], get_site("gibleed").id)
+    simulate_run(scale=scale, if_missing=True)
+    _orchestrate(["demo", *HOSPITALS])
 
 
-def _orchestrate(command: str, chosen: Mapping[str, str]) -> None:
+def _orchestrate(arguments: Sequence[str], site_id: str | None = None) -> NoReturn:
     write_workspace()
     write_dagster_home()
-    environment = {**program_environment(), **chosen}
-    program = [sys.executable, "-m", "orchestration", command]
+    environment = program_environment() | ({"PUMASI_SITE": site_id} if site_id else {})
+    program = [sys.executable, "-m", "orchestration", *arguments]
     done = subprocess.run(program, env=environment, check=False)  # noqa: S603 - no shell
     raise typer.Exit(done.returncode)
