@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import WithdrawalError
+from pumasi.extract.connectors.landing import discard
 from pumasi.extract.contract import Kind
 from pumasi.extract.formats import FORMATS
 from pumasi.extract.projection import source_text
@@ -58,6 +59,7 @@ def withdraw(
 
     Raises:
         WithdrawalError: a line has no identifier, or the tombstones can't be read.
+        DeliveryError: a connector is fetching; run it again when that has ended.
     """
     with alone(paths, progress):
         asked = _keyed_hashes(config, identifiers, paths, create=not dry_run)
@@ -72,6 +74,7 @@ def withdraw(
             open_again = [replace(each, is_purged=False) for each in everybody.values()]
             save_tombstones(paths, open_again)
             held = purge_raw(paths, everybody, progress)
+            discard(config, paths)
             _drop_warehouse(paths, progress)
             releases = purge_releases(paths, everybody, at)
             save_tombstones(paths, [replace(each, is_purged=True) for each in open_again])

@@ -157,7 +157,7 @@ def _examined(
     facts = examine(local, label, text=container in ("csv", "ndjson", "bundle"))
     progress(f"{label}: {facts.bytes:,} bytes")
     tables, extra, missing = _tables(source, container, label, local, facts, encoding)
-    if tables and source.name == "hospital_csv":
+    if tables and container == "csv" and source.name == "hospital_csv":
         check_encoding(local, label, encoding)
     if container == "ndjson" and not facts.lines:
         # Empty, but called as a resource type: the source says that there are none.

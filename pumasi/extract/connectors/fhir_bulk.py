@@ -28,6 +28,7 @@ from pumasi.atomic import sync_folder, write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError
 from pumasi.extract.connectors.landing import (
+    EXPORT_FILE,
     Landed,
     check_day,
     commit,
@@ -182,7 +183,7 @@ class _Fetcher:
         self.paths = paths
         self.work = work
         self.server = server
-        self.state = paths.landing / "export.json"
+        self.state = paths.landing / EXPORT_FILE
         self.since = _since(config, paths, full)
         self.last = last_landed(config, paths)
 

@@ -27,6 +27,8 @@ from pumasi.errors import DeliveryError
 from pumasi.extract.discover import DELIVERY_FILE, LANDED_FILE, DeliveryFolder
 
 PRIVATE = 0o700
+# Below the landing: what is known of an export that goes on.
+EXPORT_FILE = "export.json"
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,22 @@ def clear(paths: SitePaths, delivery: DeliveryFolder, delivery_id: str) -> None:
     shutil.rmtree(removed, ignore_errors=True)
     os.rename(folder, removed)
     shutil.rmtree(removed)
+
+
+def discard(config: SiteConfig, paths: SitePaths) -> None:
+    """Remove whatever was fetched and not read, because a person in it withdrew.
+
+    Nothing is lost: the next delivery continues the last that was read, and brings it again.
+
+    Raises:
+        DeliveryError: another process is fetching.
+    """
+    if not paths.landing.exists():
+        return
+    with fetching(config, paths):
+        (paths.landing / EXPORT_FILE).unlink(missing_ok=True)
+        for folder in (waiting_folder(paths), work_folder(paths)):
+            shutil.rmtree(folder)
 
 
 def read_as(paths: SitePaths, key: str) -> str | None:

@@ -38,7 +38,7 @@ def _number(name: str) -> Column:
 
 HOSPITAL_CSV = Format(
     name="hospital_csv",
-    containers=frozenset({"csv"}),
+    containers=frozenset({"csv", "parquet"}),  # parquet: what a database gives
     tables=(
         Table(
             "patients",

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import pytest
 from pumasi.config import SiteConfig, SitePaths, project_root
 from pumasi.errors import ConfigError, DeliveryError, PumasiError
 from pumasi.extract import clear, discover, fetch, preview, pull, read, read_as, read_vocabulary
+from pumasi.withdrawal import withdraw
 from tests.extract.connectors.postgres import OWNER_PASSWORD, READER_PASSWORD, Server
 from tests.extract.extracts import (
     CONDITIONS,
+    HOSPITAL,
     OMOP,
     PERIODS,
     PERSONS,
@@ -87,21 +89,21 @@ def backdate(paths: SitePaths, days: int = 1) -> None:
         receipt.with_stem(earlier).write_text(text)
 
 
-@pytest.mark.parametrize("form", ["omop_cdm", "synthea_csv"])
+@pytest.mark.parametrize("form", ["omop_cdm", "synthea_csv", "hospital_csv"])
 def test_a_full_pull_gives_the_rows_of_the_files(
     server: Server, paths: SitePaths, tmp_path: Path, form: str
 ) -> None:
-    files = OMOP if form == "omop_cdm" else SYNTHEA
+    files = {"omop_cdm": OMOP, "synthea_csv": SYNTHEA, "hospital_csv": HOSPITAL}[form]
     server.load("tiny", files)
     for table, column in (("patients", "BIRTHDATE"), ("patients", "DEATHDATE")):
         if form == "synthea_csv":
             server.ask(f'alter table tiny.{table} alter "{column}" type date')
-    more = {} if form == "omop_cdm" else {"timezone": "UTC"}
+    more = {"timezone": "UTC"} if form == "synthea_csv" else {}
     config = config_of(server, form, **more)
     landed = fetch(config, paths)
     assert landed is not None
     assert (landed.kind, landed.name) == ("full", str(today(server)))
-    assert sum(landed.rows.values()) == (10 if form == "omop_cdm" else 5)
+    assert sum(landed.rows.values()) == {"omop_cdm": 10, "synthea_csv": 5, "hospital_csv": 9}[form]
     (delivery,) = discover(config, paths)
     assert delivery.as_of == today(server)
     assert delivery.extracted_through == today(server) - timedelta(days=1)
@@ -400,6 +402,23 @@ def test_the_vocabulary_of_the_schema_is_kept_and_fetched_again_only_if_it_chang
     server.ask("update tiny.vocabulary set vocabulary_version = 'v6'")
     fetch(config, paths, progress=said.append)
     assert "concept: 2 rows" in said
+
+
+def test_who_withdrew_is_in_no_delivery_that_waits(server: Server, paths: SitePaths) -> None:
+    server.load("tiny", OMOP)
+    config = config_of(server, **MARKED, overlap_minutes=0)
+    fetch(config, paths)
+    take_in_landed(config, paths)
+    backdate(paths)
+    server.ask("update tiny.person set updated_at = '2024-06-02' where person_id in (101, 102)")
+    waiting = fetch(config, paths)
+    withdraw(config, ["101"], paths, datetime(2024, 7, 1, tzinfo=UTC))
+    assert discover(config, paths) == []
+    assert not list(paths.landing.rglob("*.parquet"))
+    again = fetch(config, paths)
+    assert again == waiting
+    (identity,) = take_in_landed(config, paths)
+    assert len(pq.read_table(paths.raw / identity / "person.parquet")) == 1
 
 
 def refusal(config: SiteConfig, paths: SitePaths) -> str:

@@ -31,11 +31,6 @@ disputed as (
 ),
 
 {% call(scope, entity) each_received_entity() %}
-    {% set facts = [] %}
-    {% for column in record_facts(entity) %}
-    {% set side = 'disputed.' if column == 'content_hash' else 'received.' %}
-    {% do facts.append(side ~ column) %}
-    {% endfor %}
     select
         disputed.scope,
         disputed.source_table,
@@ -45,12 +40,8 @@ disputed as (
         disputed.line_no,
         disputed.content_hash,
         received.source_version,
-        {% if scope == 'events' %}
-        received.delivered_visit_id,
-        {% else %}
-        cast(null as bigint) as delivered_visit_id,
-        {% endif %}
-        {{ key_hash(facts) }} as fact_hash
+        {{ visit_named(scope) }} as delivered_visit_id,
+        {{ fact_hash(entity) }} as fact_hash
 
     from {{ ref('int_' ~ entity ~ '_received') }} as received
 
