@@ -24,6 +24,7 @@ from pumasi.omop import FIRST_LOCAL_CONCEPT, PROJECT_VOCABULARY
 MODEL = "models/intermediate/concept_sets/int_concept_set_members.sql"
 SEED = "seeds/concept_sets/concept_sets.csv"
 MARTS = "models/marts"
+SETS = "concept_sets"
 REF = re.compile(r"\{\{\s*ref\('(\w+)'\)\s*\}\}")
 QUOTED = re.compile(r"'([a-z0-9_]+)'")
 # Tables of OMOP with a person, and the column of the standard concept.
@@ -211,13 +212,33 @@ def _has_persons(warehouse: duckdb.DuckDBPyConnection, mart: str) -> bool:
 
 
 def sets_of_marts(names: set[str]) -> Mapping[str, set[str]]:
-    """Concept sets that each mart is made with, itself or by its steps, by the mart's name."""
-    sql = {path.stem: path.read_text(encoding="utf-8") for path in _dbt(MARTS).rglob("*.sql")}
+    """Concept sets that each mart is made with, by the mart's name.
 
-    def sets(model: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    A set counts if the mart, one of its steps, a macro or a seed of theirs names it, or begins its
+    name and leaves the rest to a seed (`'charlson_' || category`).
+    """
+    sql = _texts(MARTS, "*.sql")
+    seeds = {stem: text for stem, text in _texts("seeds", "*.csv").items() if stem != SETS}
+    macros = _texts("macros", "*.sql")
+
+    def texts(model: str, seen: set[str]) -> Iterator[str]:
+        seen.add(model)
         text = sql.get(model, "")
-        own = set(QUOTED.findall(text)) & names
-        further = [ref for ref in REF.findall(text) if ref in sql and ref not in seen]
-        return own.union(*(sets(ref, seen | {model}) for ref in further))
+        yield text
+        yield from (body for name, body in macros.items() if f"{name}(" in text)
+        for ref in REF.findall(text):
+            if ref in seeds:
+                yield "".join(f"'{cell}'" for cell in re.split(r"[,\n]", seeds[ref]))
+            elif ref in sql and ref not in seen:
+                yield from texts(ref, seen)
+
+    def sets(model: str) -> set[str]:
+        quoted = {each for text in texts(model, set()) for each in QUOTED.findall(text)}
+        joined = {a + b for a in quoted if a.endswith("_") for b in quoted}
+        return (quoted | joined) & names
 
     return {model: sets(model) for model in sorted(sql) if "__int_" not in model}
+
+
+def _texts(folder: str, pattern: str) -> dict[str, str]:
+    return {path.stem: path.read_text(encoding="utf-8") for path in _dbt(folder).rglob(pattern)}

@@ -29,7 +29,7 @@ def test_a_new_descendant_enters_sets_and_the_marts_that_use_them(tmp_path: Path
     other = copy_of_project(tmp_path, pairs="317009\t257007\t1\t1\tD\n")
     difference = vocabulary_diff("project", other)
     sets = {each.name: each for each in difference.sets}
-    assert sorted(sets) == ["any_asthma", "pl_334_asthma"]
+    assert sorted(sets) == ["any_asthma", "charlson_chronic_pulmonary", "pl_334_asthma"]
     change = sets["any_asthma"]
     assert (change.lost, change.gained, change.missing) == ((), (257007,), ())
     assert change.concepts_after == change.concepts_before + 1
@@ -44,7 +44,9 @@ def test_a_listed_concept_that_is_gone_is_said(tmp_path: Path) -> None:
     (change,) = [each for each in difference.sets if each.name == "celecoxib"]
     # What is listed stays a member; without its row no code leads to it.
     assert (change.lost, change.gained, change.missing) == ((), (), (1118084,))
-    assert [each.name for each in difference.cohorts] == ["gi_bleed__new_users"]
+    cohorts = [each.name for each in difference.cohorts]
+    assert "gi_bleed__new_users" in cohorts
+    assert "asthma__cohort" not in cohorts
 
 
 def test_persons_are_counted_once_per_set_and_mart(tmp_path: Path) -> None:
