@@ -1,9 +1,10 @@
 """dbt's manifest, read once for all who ask what the project is made of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ def is_released(node: Properties) -> bool:
     """Whether the model is a table of omop, vocabulary apart, or a mart and none of its steps."""
     folders = set(node["fqn"])
     return bool(folders & {"omop", "marts"}) and not folders & {"vocabulary", "intermediate"}
+
+
+def _parents(node: Properties) -> Sequence[str]:
+    found: Sequence[str] = node.get("depends_on", {}).get("nodes", [])
+    return found
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,15 @@ class Project:
             if node["resource_type"] == "model" and is_released(node)
         )
 
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Names of models and seeds, each after what it reads."""
+        above = {
+            unique_id: [each for each in _parents(node) if each in self.models]
+            for unique_id, node in self.models.items()
+        }
+        return tuple(self.models[each]["name"] for each in TopologicalSorter(above).static_order())
+
     def graph(self, columns: Mapping[str, frozenset[str]]) -> list[Node]:
         """Models and seeds for incremental building; `columns` of every table, by its name."""
         return [
@@ -59,7 +74,7 @@ class Project:
 
     def _node(self, node: Properties, columns: frozenset[str]) -> Node:
         meta = node["config"].get("meta") or {}
-        parents = [self.nodes[each] for each in node.get("depends_on", {}).get("nodes", [])]
+        parents = [self.nodes[each] for each in _parents(node)]
         is_view = node["config"]["materialized"] == "view"
         by_person = PERSON if "person_id" in columns else ()
         return Node(

@@ -93,10 +93,7 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
             if before and new:
                 changed = increment(config, paths, manifest, before, new, context.log.info)
             if changed is not None:
-                events: list[Any] = [
-                    dg.Output(None, name)
-                    for name in context.op_execution_context.selected_output_names
-                ]
+                events: list[Any] = _outputs(context, manifest)
             else:
                 run = dbt.cli([*BUILD], context=context, target_path=paths.dbt_target / "run")
                 events = list(run.stream())
@@ -186,6 +183,14 @@ def _flags_of_marts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str
         ).fetchall()
         flags.setdefault(table, {})[f"{column} is true"] = found[0][0]
     return flags
+
+
+def _outputs(context: dg.AssetExecutionContext, manifest: Path) -> list[dg.Output[None]]:
+    """One output for each model, in an order in which each comes after what it reads."""
+    order = {name: number for number, name in enumerate(Project(manifest).order)}
+    selected = context.op_execution_context.selected_output_names
+    names = {name: context.asset_key_for_output(name).path[-1] for name in selected}
+    return [dg.Output(None, name) for name in sorted(names, key=lambda each: order[names[each]])]
 
 
 def _with_counts(
