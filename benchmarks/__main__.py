@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from benchmarks.datasets import DATA_SETS, GIBLEED, PACKAGED, DataSet, add_site, shared_folder
-from benchmarks.replica import replicate
+from benchmarks.replica import replicate, write_changes
 from benchmarks.report import as_markdown, as_rich, peaks, times
-from benchmarks.run import Result, run, use_two_cores
+from benchmarks.run import STEPS, Result, run, run_again, share_of, use_two_cores
 from pumasi.config import get_site, home_folder
 from pumasi.errors import PumasiError
 
@@ -29,6 +29,9 @@ Great Expectations, and that is counted). Checks: dbt tests, writing the candida
 Expectations, conservation. Rows/s: source rows by the seconds of all steps. Memory: highest sum \
 of the resident sets of a step's processes. Floor: DuckDB with 2 threads reads the same source \
 files and writes each once as zstd parquet."""
+
+# Of the persons, in the second delivery of an enlarged data set.
+CHANGED_SHARE = 0.01
 
 console = Console()
 if not console.is_terminal:
@@ -57,6 +60,7 @@ def main(
         results = [_measured(data_set) for data_set in data_sets]
         if scale > 1:
             results.append(_measured(_replica(data_sets, scale, home)))
+            results.append(_measured_again(results[-1], home))
     notes = NOTES.format(
         cores=cores,
         load=load,
@@ -113,6 +117,26 @@ def _measured(data_set: DataSet) -> Result:
     return result
 
 
+def _measured_again(first: Result, home: Path) -> Result:
+    """A second delivery about a hundredth of the persons, and what it takes of a full build."""
+    second = home / "replica" / "second"
+    write_changes(home / "replica" / "first", second, CHANGED_SHARE)
+    day = get_site(first.name).source.as_of
+    (second / "delivery.toml").write_text(
+        f"as_of = {(day or date.max) + timedelta(days=31)}\nextracted_through = {day}\n"
+        'kind = "incremental"\n'
+    )
+    with console.status(f"{first.name}: second delivery") as status:
+        result = run_again(first.name, status.update)
+    steps = ("pull", "dbt", "sealing")
+    console.print(
+        f"second delivery, {CHANGED_SHARE:.0%} of the persons: pull + dbt + sealing are "
+        f"{share_of(result, first, steps):.1%} of the full build, without process start; with "
+        f"the checks {share_of(result, first, STEPS):.1%}"
+    )
+    return result
+
+
 def _replica(data_sets: list[DataSet], copies: int, home: Path) -> DataSet:
     """The first OMOP set chosen, else GiBleed, with its persons `copies` times."""
     omop = [each for each in data_sets if each.format == "omop_cdm"]
@@ -122,7 +146,10 @@ def _replica(data_sets: list[DataSet], copies: int, home: Path) -> DataSet:
         origin = source.moved(f"{source.name}_once", Path(source.url))
         add_site(origin)
         folder = home / "replica"
-        replicate(get_site(origin.name), copies, folder)
+        replicate(get_site(origin.name), copies, folder / "first")
+        (folder / "first" / "delivery.toml").write_text(
+            f'as_of = {source.as_of}\nextracted_through = {source.as_of}\nkind = "full"\n'
+        )
     return source.moved(f"{source.name}_x{copies}", folder)
 
 

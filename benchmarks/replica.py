@@ -15,6 +15,9 @@ from pumasi.extract import discover
 
 SHARED_IDS = ("person_id", "visit_occurrence_id", "preceding_visit_occurrence_id")
 
+# Tables that another delivery doesn't bring more of.
+ONE_A_PERSON = ("person", "observation_period")
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -46,6 +49,28 @@ def replicate(config: SiteConfig, copies: int, target: Path) -> None:
             query = _copied(source, copies, stride) if source.has_persons else source.relation
             file = _quoted(target / f"{source.name}.parquet")
             connection.execute(f"copy (from {query}) to {file} (format parquet, compression zstd)")
+
+
+def write_changes(first: Path, target: Path, share: float) -> None:
+    """Write a later, incremental delivery: that share of the persons has all events once more.
+
+    `first` is a delivery that `replicate` wrote; the events of the new one have ids of their own.
+    """
+    target.mkdir(parents=True)
+    with duckdb.connect() as connection:
+        for file in sorted(first.glob("*.parquet")):
+            relation = _quoted(file)
+            described = connection.execute(f"describe from {relation}").fetchall()
+            source = _Source(file.stem, relation, tuple(str(row[0]) for row in described))
+            own = [f'"{c}"' for c in source.columns if c.lower() == f"{file.stem}_id"]
+            if not source.has_persons or not own or file.stem in ONE_A_PERSON:
+                continue
+            new = f"{own[0]} + (select max({own[0]}) from {relation}) as {own[0]}"
+            some = f"hash(person_id) % 10000 < {share * 10000}"
+            connection.execute(
+                f"copy (select * replace ({new}) from {relation} where {some}) "
+                f"to {_quoted(target / file.name)} (format parquet, compression zstd)"
+            )
 
 
 def _sources(connection: duckdb.DuckDBPyConnection, files: dict[str, Path]) -> Iterator[_Source]:

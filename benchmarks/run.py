@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -72,6 +72,24 @@ def run(data_set: DataSet, progress: Callable[[str], None]) -> Result:
         steps[name] = _step(data_set.name, name)
     paths = SitePaths.of(data_set.name)
     return Result(data_set.name, _persons(paths), _source_rows(paths), steps)
+
+
+def run_again(name: str, progress: Callable[[str], None]) -> Result:
+    """Take what a hospital that `run` made has been delivered since to a release."""
+    steps = {}
+    for number, step in enumerate(STEPS, start=1):
+        progress(f"{name}, second delivery: {step} ({number} of {len(STEPS)})")
+        steps[step] = _step(name, step)
+    paths = SitePaths.of(name)
+    steps["floor"] = Step(Measured(float("nan"), float("nan"), 0), float("nan"))
+    return Result(f"{name}, second delivery", _persons(paths), _source_rows(paths), steps)
+
+
+def share_of(second: Result, first: Result, steps: Sequence[str]) -> float:
+    """Seconds of work in these steps of the second delivery, as a share of the full build's."""
+    return sum(second.steps[s].work_seconds for s in steps) / sum(
+        first.steps[s].work_seconds for s in steps
+    )
 
 
 def _step(site: str, name: str) -> Step:

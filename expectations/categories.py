@@ -29,4 +29,12 @@ CATEGORIES: Mapping[str, tuple[Category, ...]] = {
     "asthma__cohort": _ALL,
     "asthma__exacerbations": _ALL,
     "gi_bleed__new_users": _ALL,
+    "core__charlson": _ALL,
+    "core__comedication": _ALL,
+    "fabry__kidney_course": _ALL,
+    "fabry__evidence": _ALL,
+    "fabry__cohort": _ALL,
+    "fabry__screening_features": _ALL,
+    "asthma__treatment_episodes": _ALL,
+    "asthma__risk_features": _ALL,
 }

@@ -1,7 +1,7 @@
-"""Runs a hospital's jobs from the command line: `python -m orchestration build|demo`.
+"""Runs hospitals' jobs from the command line: `python -m orchestration build`, or `demo <site>…`.
 
-The same jobs as in the UI, recorded in the same Dagster instance, in this process. `pumasi build`
-and `pumasi demo` start this program; PUMASI_SITE names the hospital.
+The same jobs as in the UI, recorded in the same Dagster instance. `pumasi build` and `pumasi demo`
+start this program. PUMASI_SITE names the hospital to build; a demo builds those that are named.
 """
 
 import logging
@@ -15,7 +15,8 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
-from orchestration.site.automation import build_name, ingest_name
+from orchestration.demo import build_all
+from orchestration.site.automation import build_name, fetch_name, ingest_name
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
 from orchestration.summary import print_summary
@@ -32,12 +33,16 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code: 0 when every run succeeded."""
     command = arguments[0] if arguments else ""
     if command not in ("build", "demo"):
-        sys.stderr.write("usage: python -m orchestration build|demo\n")
+        sys.stderr.write("usage: python -m orchestration build | demo <site>…\n")
         return 2
     try:
-        config = get_site()
-        succeeded = run_site(config)
-        print_summary(config, console, looked_for=command == "demo")
+        if command == "demo":
+            succeeded = build_all([get_site(each) for each in arguments[1:]], console)
+            console.print("Look at it: `make dev`, then the Dagster UI on 127.0.0.1:3000")
+        else:
+            config = get_site()
+            succeeded = run_site(config)
+            print_summary(config, console)
     except PumasiError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
@@ -45,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run_site(config: SiteConfig) -> bool:
-    """Take in every delivery at the source, then build; False if a run failed.
+    """Fetch if there is a connector, take in every delivery, then build; False if a run failed.
 
     A release that is sealed closed fails the build job at its blocking check: nothing is trained
     from it, and whoever started the build is told.
@@ -54,6 +59,10 @@ def run_site(config: SiteConfig) -> bool:
     with dg.DagsterInstance.get() as instance, console.status(f"{config.id}: starting") as status:
         definitions = build_definitions(config)
         log = SitePaths.of(config.id).root / "build.log"
+        if config.source.connector != "folder":
+            status.update(f"{config.id}: asking the source")
+            if not _run(definitions, instance, fetch_name(config), None, log):
+                return False
         keys = [folder.key for folder in discover(config)]
         instance.add_dynamic_partitions(partitions(config).name or "", keys)
         for key in keys:

@@ -21,8 +21,8 @@ SHOWN = (
 )  # fmt: skip
 
 
-def print_summary(config: SiteConfig, console: Console, *, looked_for: bool) -> None:
-    """Print the latest release of the site; with `looked_for`, the answers of the demo too."""
+def print_summary(config: SiteConfig, console: Console) -> None:
+    """Print the latest release of the site, what was counted in it, its gate and its models."""
     paths = SitePaths.of(config.id)
     release = latest_release(paths)
     if release is None:
@@ -30,12 +30,11 @@ def print_summary(config: SiteConfig, console: Console, *, looked_for: bool) -> 
         return
     if release.tables:
         console.print(_tables(config, release))
-        if looked_for:
-            _print_answers(release, console)
+        _print_answers(release, console)
     _print_gate(release, console)
     for task in TASKS:
         _print_model(task.name, paths.models / task.name / f"{release.id}.json", console)
-    console.print(f"\nLook at it: `make dev`, then the Dagster UI on 127.0.0.1:3000\n{paths.root}")
+    console.print(f"everything was written to {paths.root}; `make dev` shows the runs")
 
 
 def _print_model(task: str, path: Path, console: Console) -> None:
@@ -59,7 +58,7 @@ def _tables(config: SiteConfig, release: Release) -> Table:
 
 
 def _print_answers(release: Release, console: Console) -> None:
-    """Print what is known of the example data from elsewhere, so that it can be compared."""
+    """Print a few numbers of persons; those of the example data are known from elsewhere."""
     cohort = f"read_parquet('{release.table('asthma__cohort')}')"
     users = f"read_parquet('{release.table('gi_bleed__new_users')}')"
     with duckdb.connect() as connection:
@@ -80,10 +79,11 @@ def _print_answers(release: Release, console: Console) -> None:
         ).fetchall()[0][0]
     console.print(f"any asthma: {asthma} persons; by two diagnoses: {max(korean, base)}")
     console.print(f"persons with a gastrointestinal bleed: {bleeds}")
-    console.print("new users: " + ", ".join(f"{drug} {count:,}" for drug, count in drugs))
-    console.print(
-        f"of them with an earlier bleed: {bled_before:,}; on both drugs at once: {both:,}"
-    )
+    if drugs:
+        console.print("new users: " + ", ".join(f"{drug} {count:,}" for drug, count in drugs))
+        console.print(
+            f"of them with an earlier bleed: {bled_before:,}; on both drugs at once: {both:,}"
+        )
     losses = release.seal.accounting["reference_losses"]
     for loss in losses:
         if loss["rows_lost"]:

@@ -6,15 +6,25 @@ doesn't know the orchestrator. A `PumasiError` becomes a message on standard err
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from pumasi import extract
@@ -24,16 +34,27 @@ from pumasi.config import (
     SiteConfig,
     SitePaths,
     get_site,
+    home_folder,
     load_network,
     network_folder,
+    shown,
 )
 from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file, write_dagster_home, write_workspace
 from pumasi.config.writing import NewSite, new_site_file
-from pumasi.errors import PumasiError, ReleaseError
+from pumasi.errors import ConfigError, PumasiError, ReleaseError, WithdrawalError
 from pumasi.release import Release, latest_release, verify_release
+from pumasi.release.prune import prune
 from pumasi.release.release import load_release
 from pumasi.release.seal import seal_files
+from pumasi.warehouse import hold_warehouse
+from pumasi.withdrawal import Withdrawal, withdraw
+
+if TYPE_CHECKING:
+    from pumasi.simulate import Estimate
+
+# Fewer persons than this are not printed.
+SMALLEST_CELL = 10
 
 app = typer.Typer(
     help="Real-world evidence across hospitals whose rows never cross the border.",
@@ -42,9 +63,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 site_app = typer.Typer(help="The hospitals of the network folder.", no_args_is_help=True)
+person_app = typer.Typer(help="The persons of a hospital.", no_args_is_help=True)
+vocabulary_app = typer.Typer(help="The OMOP vocabularies of hospitals.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
+simulate_app = typer.Typer(
+    help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
+)
 app.add_typer(site_app, name="site")
+app.add_typer(person_app, name="person")
 app.add_typer(release_app, name="release")
+app.add_typer(simulate_app, name="simulate")
+app.add_typer(vocabulary_app, name="vocabulary")
 
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")
@@ -109,7 +138,7 @@ def site_list() -> None:
     table = Table("id", "name", "format", "as of", "source")
     for site in load_network(resolve=False).values():
         table.add_row(
-            site.id, site.name, site.format, str(site.source.as_of or ""), site.source.url
+            site.id, site.name, site.format, str(site.source.as_of or ""), shown(site.source.url)
         )
     Console().print(table)
 
@@ -120,11 +149,13 @@ def site_check(site_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     site = get_site(site_id)
     deliveries = extract.discover(site)
     source, vocabulary = site.source, site.vocabulary
-    typer.echo(f"{site.id} ({site.name}): {site.format} from {source.url}")
-    typer.echo(f"deliveries there: {len(deliveries)}, {source.kind} unless they say otherwise")
+    typer.echo(f"{site.id} ({site.name}): {site.format} from {shown(source.url)}")
+    where = "there" if source.connector == "folder" else "landed and not yet read"
+    typer.echo(f"deliveries {where}: {len(deliveries)}, {source.kind} unless they say otherwise")
     typer.echo(f"as of {source.as_of or 'what the delivery says'}, ", nl=False)
     typer.echo(f"extracted through {source.extracted_through or 'what the delivery says'}")
-    typer.echo(f"vocabulary from {vocabulary.url or 'the delivery'}")
+    whence = (vocabulary.url and shown(vocabulary.url)) or f"the {vocabulary.source}"
+    typer.echo(f"vocabulary from {whence}")
     for threshold in site.thresholds:
         typer.echo(f"accepts {threshold.check} up to {threshold.limit:.0%}: {threshold.reason}")
     typer.echo(f"everything is written to {SitePaths.of(site.id).root}")
@@ -146,27 +177,77 @@ def site_sync(
 
 
 @app.command("pull")
-def pull(site: Site = None) -> None:
+def pull(
+    site: Site = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Ask a database or server for everything.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would come, take nothing in.")
+    ] = False,
+) -> None:
     """Pull and read a hospital's deliveries, without building anything from them."""
     config = get_site(site)
     paths = SitePaths.of(config.id)
-    deliveries = extract.discover(config)
+    if full and config.source.connector == "folder":
+        raise ConfigError(
+            f"site {config.id}: --full is for a database or a server; in a folder, each delivery "
+            "says what kind it is"
+        )
+    if dry_run:
+        _print_preview(config, paths, full)
+        return
+    if config.source.connector != "folder":
+        _fetch(config, paths, full)
+    deliveries = extract.discover(config, paths)
     refused = 0
     for delivery in deliveries:
         try:
             manifest = extract.pull(config, delivery, paths)
             _print_report(manifest, extract.read(config, manifest, delivery, paths))
+            extract.clear(paths, delivery, manifest.delivery_id)
         except PumasiError as error:
             # The others are read all the same; the return code tells of this one.
             refused += 1
             typer.echo(f"Error: {error}", err=True)
-    if refused == len(deliveries):
+            if config.source.connector != "folder":
+                typer.echo(f"To fetch it anew, remove {delivery.url} first", err=True)
+    if deliveries and refused == len(deliveries):
         raise typer.Exit(1)
     concepts = extract.read_vocabulary(config, deliveries, paths)["concept"]
     typer.echo(f"vocabulary: {concepts:,} concepts")
     if refused:
         typer.echo(f"{refused} of {len(deliveries)} deliveries were refused", err=True)
         raise typer.Exit(1)
+
+
+def _fetch(config: SiteConfig, paths: SitePaths, full: bool) -> None:
+    def say(message: str) -> None:
+        typer.echo(f"  {message}", err=True)
+
+    landed = extract.fetch(config, paths, full=full, progress=say)
+    if landed is None:
+        typer.echo("nothing new at the source")
+    else:
+        typer.echo(f"fetched {landed.name}: {landed.kind}, {sum(landed.rows.values()):,} rows")
+
+
+def _print_preview(config: SiteConfig, paths: SitePaths, full: bool) -> None:
+    for delivery in extract.discover(config, paths):
+        kind = delivery.kind or config.source.kind
+        as_of = delivery.as_of or config.source.as_of
+        typer.echo(f"there: {delivery.name}, {kind}, as of {as_of}")
+    if config.source.connector == "folder":
+        return
+    kind, rows = extract.preview(config, paths, full=full)
+    if not rows:
+        typer.echo("nothing new at the source")
+        return
+    typer.echo(f"would be fetched ({kind}):")
+    table = Table("table", "rows")
+    for name, count in rows.items():
+        table.add_row(name, "not said" if count is None else f"{count:,}")
+    Console().print(table)
 
 
 def _print_report(manifest: extract.Manifest, report: extract.ReadReport) -> None:
@@ -189,6 +270,129 @@ def _print_report(manifest: extract.Manifest, report: extract.ReadReport) -> Non
     Console().print(table)
 
 
+@person_app.command("withdraw")
+def person_withdraw(
+    file: Annotated[
+        Path | None,
+        typer.Option(help="File with one identifier a line; default standard input."),
+    ] = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="End a withdrawal that did not end; takes no input.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would go, change nothing.")
+    ] = False,
+    site: Site = None,
+) -> None:
+    """Withdraw persons, by the hospital's own identifiers: nothing but a tombstone stays of them.
+
+    Identifiers are never arguments, which would stay in the history of the shell.
+    """
+    config = get_site(site)
+    lines = [] if finish else _lines(file)
+    if not lines and not finish:
+        raise WithdrawalError("no identifier was given: one a line, by --file or standard input")
+    done = withdraw(
+        config,
+        lines,
+        SitePaths.of(config.id),
+        datetime.now(UTC),
+        dry_run=dry_run,
+        progress=lambda message: typer.echo(message, err=True),
+    )
+    _print_withdrawal(done, dry_run=dry_run)
+
+
+def _lines(file: Path | None) -> list[str]:
+    try:
+        text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WithdrawalError(
+            f"the identifiers can't be read ({type(error).__name__}): is it a text file in UTF-8?"
+        ) from None
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _print_withdrawal(done: Withdrawal, *, dry_run: bool) -> None:
+    verb = "would go" if dry_run else "went"
+    typer.echo(f"persons asked for: {done.persons}, {done.new_persons} of them for the first time")
+    typer.echo(f"raw rows that {verb}: {done.rows:,}; quarantine entries: {done.quarantined:,}")
+    losing = "would lose" if dry_run else "lost"
+    typer.echo(f"releases that {losing} their tables: {', '.join(done.releases) or 'none'}")
+    for path in done.models:
+        typer.echo(f"model made from one of them: {path}")
+    if dry_run:
+        typer.echo("nothing was changed")
+    else:
+        typer.echo("the warehouse was deleted; `pumasi build` makes it and a release without them")
+
+
+@release_app.command("prune")
+def release_prune(
+    keep: Annotated[int, typer.Option(metavar="N", help="How many of the latest stay.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Delete also releases that a model was made from.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, change nothing.")
+    ] = False,
+    site: Site = None,
+) -> None:
+    """Delete old releases; the latest stays, and so do those that models were made from."""
+    done = prune(SitePaths.of(get_site(site).id), keep, force=force, dry_run=dry_run)
+    for release_id in done.named:
+        typer.echo(f"kept {release_id}: a model was made from it")
+    for release_id in done.gone:
+        typer.echo(f"{'would delete' if dry_run else 'deleted'} {release_id}")
+    typer.echo(f"{done.bytes_freed:,} bytes {'would be ' if dry_run else ''}freed")
+
+
+@vocabulary_app.command("diff")
+def vocabulary_diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="Folder of tables, or: project.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Folder of tables, or: project.")],
+    site: Annotated[
+        str | None, typer.Option("--site", help="Hospital whose persons are counted.")
+    ] = None,
+) -> None:
+    """Show which concept sets and cohorts change from vocabulary A to B, and by how many persons.
+
+    Persons are those whose records, as they are mapped now, have a concept that enters or leaves;
+    fewer than 10 are not printed. How codes would be mapped with B, only a build with it shows.
+    """
+    if site is None:
+        _print_difference(extract.vocabulary_diff(before, after))
+        return
+    paths = SitePaths.of(get_site(site).id)
+    if not paths.warehouse.exists():
+        raise ReleaseError(f"site {site} has no warehouse yet: pumasi build makes one")
+    with hold_warehouse(paths) as warehouse:
+        _print_difference(extract.vocabulary_diff(before, after, warehouse))
+
+
+def _print_difference(difference: extract.Difference) -> None:
+    if not difference.sets:
+        typer.echo("no concept set changes")
+        return
+    table = Table("concept set", "concepts A", "B", "lost", "gained", "not in B", "persons A", "B")
+    for each in difference.sets:
+        counts = (each.concepts_before, each.concepts_after, len(each.lost), len(each.gained))
+        persons = (_cell(each.persons_before), _cell(each.persons_after))
+        table.add_row(each.name, *map(str, counts), str(len(each.missing)), *persons)
+    Console().print(table)
+    table = Table("cohort", "by concept sets", "persons")
+    for cohort in difference.cohorts:
+        table.add_row(cohort.name, ", ".join(cohort.sets), _cell(cohort.persons))
+    Console().print(table)
+
+
+def _cell(persons: int | None) -> str:
+    """A number of persons as it may be printed; a small one is not."""
+    if persons is None:
+        return ""
+    return f"{persons:,}" if persons >= SMALLEST_CELL else f"< {SMALLEST_CELL}"
+
+
 @release_app.command("list")
 def release_list(site: Site = None) -> None:
     """List every sealed build of a hospital, the latest last; only the latest can be opened."""
@@ -201,6 +405,7 @@ def release_list(site: Site = None) -> None:
             table.add_row(str(number), file.parent.parent.name, "", "damaged", "")
             continue
         gate = "closed" if release.reasons_closed() else "open"
+        gate = "purged" if release.is_purged else gate
         sealed_at = f"{release.seal.sealed_at:%Y-%m-%d %H:%M %Z}"
         table.add_row(str(number), release.id, sealed_at, gate, str(len(release.tables)))
     Console().print(table)
@@ -210,6 +415,9 @@ def release_list(site: Site = None) -> None:
 def release_verify(release_id: ReleaseId = None, site: Site = None) -> None:
     """Verify seals, manifest and every file of a release."""
     release = _verified(release_id, site)
+    if release.is_purged:
+        typer.echo(f"release {release.id}: its tables were purged; the seals are what was sealed")
+        return
     typer.echo(f"release {release.id}: {len(release.tables)} tables are what was sealed")
 
 
@@ -241,22 +449,176 @@ def _verified(release_id: str | None, site: str | None) -> Release:
     return verify_release(paths, release_id)
 
 
+@simulate_app.command("run")
+def simulate_run(
+    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
+    scale: Annotated[float, typer.Option(help="Factor of the preset's persons.")] = 1.0,
+    seed: Annotated[
+        int, typer.Option(help="Of all random numbers; same seed, same bytes.")
+    ] = 20260701,
+    recording: Annotated[
+        str, typer.Option(help="perfect | non_differential | differential")
+    ] = "non_differential",
+    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "korea",
+    identifiable: Annotated[
+        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
+    ] = False,
+    deliveries: Annotated[int, typer.Option(help="Monthly deliveries of each hospital.")] = 1,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Later deliveries hold only what is new.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the deliveries; default in PUMASI_HOME.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of the truth; default in PUMASI_HOME.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Chunks made at a time; default the cores.")
+    ] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing if this world is there already.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how much it would be, write nothing.")
+    ] = False,
+) -> None:
+    """Simulate the hospitals: their deliveries, each in its own format, and the truth apart."""
+    from pumasi import simulate
+
+    world = simulate.world_of(
+        preset, scale, seed, recording=recording, access=access, identifiable=identifiable
+    )
+    if dry_run:
+        _print_estimates(simulate.estimates(world), deliveries)
+        return
+    home = home_folder() / "simulation"
+    out, truth = out or home / "deliveries", truth or home / "truth"
+    if if_missing and simulate.is_of(world, truth):
+        typer.echo(f"{out} has the deliveries of this world already")
+        return
+    with _progress("persons") as bar:
+        task = bar.add_task("simulating", total=sum(map(world.persons, world.hospitals)))
+        simulate.simulate(
+            world,
+            out,
+            truth,
+            processes or os.cpu_count() or 1,
+            lambda done: bar.advance(task, done.chunk.persons),
+            deliveries=deliveries,
+            incremental=incremental,
+        )
+    typer.echo(f"deliveries: {out}")
+    typer.echo(f"truth: {truth} (for the tests of methods; no hospital may read it)")
+
+
+@simulate_app.command("trial")
+def simulate_trial(
+    strategies: Annotated[
+        list[str], typer.Argument(help="Two or more of: none, and the biologics.")
+    ],
+    lives: Annotated[int, typer.Option(help="Entrants, each under every strategy.")] = 100_000,
+    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
+    seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 20260701,
+    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "liberal_access",
+    identifiable: Annotated[
+        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
+    ] = False,
+    allowed: Annotated[
+        bool, typer.Option("--allowed", help="All whom the rules allow enter, not only starters.")
+    ] = False,
+    replicates: Annotated[int, typer.Option(help="Lives of each entrant, each with new luck.")] = 1,
+    sustained: Annotated[
+        bool, typer.Option("--sustained", help="A drug once begun is kept.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Parquet file of the lives; default none is written.")
+    ] = None,
+) -> None:
+    """Give the same persons every strategy, and say what each estimand truly is."""
+    from pyarrow import parquet
+
+    from pumasi import simulate
+    from pumasi.simulate.estimands import ESTIMANDS, truth
+    from pumasi.simulate.trial import Eligibility
+
+    world = simulate.world_of(
+        preset, 1.0, seed, recording="non_differential", access=access, identifiable=identifiable
+    )
+    with _progress("lives") as bar:
+        task = bar.add_task("simulating", total=lives)
+        trial = simulate.simulate_trial(
+            world,
+            strategies,
+            Eligibility(at="allowed" if allowed else "start"),
+            lives,
+            replicates=replicates,
+            sustained=sustained,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(trial, out, compression="zstd")
+        typer.echo(f"lives: {out}")
+    table = Table("estimand", "strategies", "truth", "Monte Carlo error")
+    control = strategies[-1]
+    for treated in strategies[:-1]:
+        for name in ESTIMANDS:
+            found = truth(trial, name, treated, control)
+            table.add_row(
+                name, f"{treated} : {control}", f"{found.value:.4f}", f"{found.error:.4f}"
+            )
+    Console().print(table)
+
+
+def _progress(unit: str) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _print_estimates(found: Sequence[Estimate], deliveries: int) -> None:
+    table = Table("hospital", "persons", "rows, about", "bytes, about")
+    for each in found:
+        table.add_row(
+            each.hospital, f"{each.persons:,}", f"{each.rows:,}", f"{each.bytes / 1e6:,.0f} MB"
+        )
+    Console().print(table)
+    typer.echo(f"a full delivery; {deliveries} would be made. Nothing was written.")
+
+
 @app.command("build")
 def build(site: Site = None) -> None:
     """Build a hospital in Dagster: from its deliveries to a release, open or closed."""
-    _orchestrate("build", get_site(site))
+    _orchestrate(["build"], get_site(site).id)
 
 
 @app.command("demo")
-def demo() -> None:
-    """Build the example hospital and train its model, and say where to look."""
-    _orchestrate("demo", get_site("gibleed"))
+def demo(
+    network: Annotated[
+        bool, typer.Option("--network", help="The four made-up hospitals, and not the example.")
+    ] = False,
+    scale: Annotated[float, typer.Option(help="Factor of the made-up hospitals' persons.")] = 1.0,
+) -> None:
+    """Build the example hospital, or simulate and build the made-up ones, and train."""
+    from pumasi.simulate.world import HOSPITALS
+
+    if not network:
+        _orchestrate(["build"], get_site("gibleed").id)
+    simulate_run(scale=scale, if_missing=True)
+    _orchestrate(["demo", *HOSPITALS])
 
 
-def _orchestrate(command: str, site: SiteConfig) -> None:
+def _orchestrate(arguments: Sequence[str], site_id: str | None = None) -> NoReturn:
     write_workspace()
     write_dagster_home()
-    environment = {**program_environment(), "PUMASI_SITE": site.id}
-    program = [sys.executable, "-m", "orchestration", command]
+    environment = program_environment() | ({"PUMASI_SITE": site_id} if site_id else {})
+    program = [sys.executable, "-m", "orchestration", *arguments]
     done = subprocess.run(program, env=environment, check=False)  # noqa: S603 - no shell
     raise typer.Exit(done.returncode)

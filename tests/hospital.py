@@ -1,6 +1,6 @@
 """A tiny hospital for tests: say what happened, and get the warehouse that it makes.
 
-It writes a FHIR R4 extract and a vocabulary of a dozen concepts; `pumasi.extract` reads them. Say
+It writes a FHIR R4 extract and a vocabulary of two dozen concepts; `pumasi.extract` reads them. Say
 what a later delivery adds, changes and removes, and write again, to get several deliveries.
 `CompiledProject` runs the project's own SQL on the result: dbt compiles it once, and every build
 executes the compiled models in their order, so that hundreds of builds take minutes and not hours.
@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -32,11 +32,19 @@ CONCEPTS = (
     (4051466, "Childhood asthma", "Condition", "SNOMED", "Disorder", "233678006"),
     (255573, "Chronic obstructive lung disease", "Condition", "SNOMED", "Disorder", "13645005"),
     (192671, "Gastrointestinal hemorrhage", "Condition", "SNOMED", "Disorder", "74474003"),
+    (4042934, "Fabry's disease", "Condition", "SNOMED", "Disorder", "16652001"),
+    (75650, "Proteinuria", "Condition", "SNOMED", "Disorder", "29738008"),
+    (373503, "Transient cerebral ischemia", "Condition", "SNOMED", "Disorder", "266257000"),
+    (138525, "Pain in limb", "Condition", "SNOMED", "Finding", "90834002"),
     (1118084, "celecoxib", "Drug", "RxNorm", "Ingredient", "140587"),
     (1124300, "Diclofenac", "Drug", "RxNorm", "Ingredient", "3355"),
     (1154161, "montelukast", "Drug", "RxNorm", "Ingredient", "88249"),
+    (1525746, "agalsidase beta", "Drug", "RxNorm", "Ingredient", "338817"),
+    (1154343, "albuterol", "Drug", "RxNorm", "Ingredient", "435"),
+    (939259, "budesonide", "Drug", "RxNorm", "Ingredient", "19831"),
     (1551099, "prednisone", "Drug", "RxNorm", "Ingredient", "8640"),
     (3025315, "Body weight", "Measurement", "LOINC", "Clinical Observation", "29463-7"),
+    (3016723, "Creatinine", "Measurement", "LOINC", "Lab Test", "2160-0"),
     (40770471, "Employment status - current", "Observation", "LOINC", "Survey", "67875-5"),
     (4298386, "Anticipatory guidance", "Procedure", "SNOMED", "Procedure", "386516004"),
     (8507, "MALE", "Gender", "Gender", "Gender", "M"),
@@ -46,6 +54,8 @@ CONCEPTS = (
 ASTHMA, COPD, BLEED = "195967001", "13645005", "74474003"
 WEIGHT, EMPLOYMENT, GUIDANCE = "29463-7", "67875-5", "386516004"
 CELECOXIB, DICLOFENAC, MONTELUKAST, PREDNISONE = "140587", "3355", "88249", "8640"
+FABRY, PROTEINURIA, TIA, LIMB_PAIN = "16652001", "29738008", "266257000", "90834002"
+AGALSIDASE, ALBUTEROL, BUDESONIDE, CREATININE = "338817", "435", "19831", "2160-0"
 
 
 def write_vocabulary(folder: Path) -> None:
@@ -271,11 +281,17 @@ class CompiledProject:
     seeds: tuple[tuple[str, str, str, dict[str, str]], ...]
     models: tuple[tuple[str, str, str, str], ...]
     placeholder: str
+    manifest: Path
 
-    def build(self, paths: SitePaths) -> duckdb.DuckDBPyConnection:
-        """Run seeds and models on the site's raw tables, in memory; the caller closes it."""
+    def build(
+        self, paths: SitePaths, file: str = ":memory:", without: Collection[str] = ()
+    ) -> duckdb.DuckDBPyConnection:
+        """Run seeds and models on the site's raw tables, in memory or into a new DuckDB file.
+
+        Models named `without` are left out. The caller closes the connection.
+        """
         connection = duckdb.connect()
-        connection.execute("attach ':memory:' as warehouse")
+        connection.execute(f"attach '{file}' as warehouse")
         connection.execute("use warehouse")
         for schema in ("staging", "intermediate", "omop", "marts"):
             connection.execute(f"create schema if not exists {schema}")
@@ -285,10 +301,17 @@ class CompiledProject:
                 f"create table {schema}.{name} as "
                 f"from read_csv('{path}', header = true, quote = '\"'{columns})"
             )
-        for schema, name, kind, sql in self.models:
-            here = sql.replace(self.placeholder, str(paths.root))
-            connection.execute(f'create {kind} {schema}."{name}" as {here}')
+        self.run(connection, paths, [m[1] for m in self.models if m[1] not in without])
         return connection
+
+    def run(
+        self, connection: duckdb.DuckDBPyConnection, paths: SitePaths, names: Collection[str]
+    ) -> None:
+        """Run these models in their order, in the place of what is there."""
+        for schema, name, kind, sql in self.models:
+            if name in names:
+                here = sql.replace(self.placeholder, str(paths.root))
+                connection.execute(f'create or replace {kind} {schema}."{name}" as {here}')
 
 
 def compile_project(source_format: str, home: Path) -> CompiledProject:
@@ -316,10 +339,10 @@ def compile_project(source_format: str, home: Path) -> CompiledProject:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     manifest = json.loads((home / "target" / "manifest.json").read_text())
-    return _compiled(manifest["nodes"], str(root))
+    return _compiled(manifest["nodes"], str(root), home / "target" / "manifest.json")
 
 
-def _compiled(nodes: dict[str, Any], placeholder: str) -> CompiledProject:
+def _compiled(nodes: dict[str, Any], placeholder: str, manifest: Path) -> CompiledProject:
     seeds = tuple(
         (
             node["schema"],
@@ -354,4 +377,5 @@ def _compiled(nodes: dict[str, Any], placeholder: str) -> CompiledProject:
             for key in ordered
         ),
         placeholder,
+        manifest,
     )

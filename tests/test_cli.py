@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import typer.main
 
-from pumasi.cli import app, main
+from pumasi.cli import _cell, app, main
 from pumasi.config import load_network, project_root
 from tests.extract.extracts import ndjson, patient
 from tests.release.tiny import TinySite, failed, passed
@@ -231,7 +232,7 @@ def test_checking_the_example_hospital_says_what_will_happen(pumasi: Pumasi) -> 
 def test_checking_a_site_that_is_not_there_lists_those_that_are(pumasi: Pumasi) -> None:
     said = pumasi("site", "check", "nowhere")
     assert said.code == 1
-    assert "the sites there are: gibleed" in said.err
+    assert "the sites there are: bada, deul, gibleed, haneul, sup" in said.err
 
 
 def test_pulling_says_what_was_read_and_pulling_again_that_it_was(pumasi: Pumasi) -> None:
@@ -292,6 +293,42 @@ def test_a_changed_byte_is_found_by_verifying(tiny: TinySite, pumasi: Pumasi) ->
     assert "person" in said.err
 
 
+def test_identifiers_of_who_withdraws_come_from_a_file_or_standard_input(
+    network: Path, pumasi: Pumasi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pumasi(*FHIR).code == 0
+    (network.parent / "extract" / "Patient.ndjson").write_text(ndjson(patient("a"), patient("b")))
+    assert pumasi("pull").code == 1  # the vocabulary is empty, but the delivery was read
+    ids = network.parent / "ids.txt"
+    ids.write_text("a\r\n\n nobody-yet \n")
+    said = pumasi("person", "withdraw", "--file", str(ids), "--dry-run")
+    assert said.out == (
+        "persons asked for: 2, 2 of them for the first time\n"
+        "raw rows that would go: 1; quarantine entries: 0\n"
+        "releases that would lose their tables: none\n"
+        "nothing was changed\n"
+    )
+    said = pumasi("person", "withdraw", "--file", str(ids))
+    assert "raw rows that went: 1; quarantine entries: 0\n" in said.out
+    assert "pumasi build` makes it and a release without them" in said.out
+    monkeypatch.setattr("sys.stdin", StringIO("b\n"))
+    assert "raw rows that went: 1; quar" in pumasi("person", "withdraw").out
+    monkeypatch.setattr("sys.stdin", StringIO("\n"))
+    assert "no identifier was given: one a line" in pumasi("person", "withdraw").err
+    assert "persons asked for: 0, 0 of" in pumasi("person", "withdraw", "--finish").out
+
+
+def test_pruning_says_what_goes_and_what_that_frees(tiny: TinySite, pumasi: Pumasi) -> None:
+    first = tiny.seal()
+    tiny.build("delete from omop.person where year_of_birth < 1960")
+    tiny.seal()
+    size = sum(path.stat().st_size for path in first.folder.rglob("*.*"))
+    said = pumasi("release", "prune", "--keep", "1", "--dry-run")
+    assert said.out == f"would delete {first.id}\n{size:,} bytes would be freed\n"
+    assert pumasi("release", "prune", "--keep", "1").out.startswith(f"deleted {first.id}\n")
+    assert pumasi("release", "prune", "--keep", "0").code == 1
+
+
 def commands(command: object, path: tuple[str, ...] = ("pumasi",)) -> Iterator[tuple[str, str]]:
     """Every command as the user types it, with its help."""
     for name, inner in getattr(command, "commands", {}).items():
@@ -311,3 +348,30 @@ def test_every_command_is_in_the_readme() -> None:
     readme = (project_root() / "README.md").read_text(encoding="utf-8")
     found = dict(commands(typer.main.get_command(app)))
     assert [command for command in found if command not in readme] == []
+
+
+def test_vocabulary_diff_prints_sets_and_cohorts(pumasi: Pumasi, tmp_path: Path) -> None:
+    source = project_root() / "pumasi" / "omop" / "vocabulary"
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in source.glob("*.csv"):
+        (other / path.name).write_bytes(path.read_bytes())
+    with (other / "concept_ancestor.csv").open("a") as stream:
+        stream.write("317009\t257007\t1\t1\tD\n")
+    assert "no concept set changes" in pumasi("vocabulary", "diff", "project", "project").out
+    said = pumasi("vocabulary", "diff", "project", str(other))
+    assert said.code == 0
+    assert "any_asthma" in said.out
+    assert "asthma__cohort" in said.out
+    refused = pumasi("vocabulary", "diff", "project", str(tmp_path / "nowhere"))
+    assert refused.code == 1
+    assert refused.err.startswith("Error: vocabulary ")
+    helped = " ".join(pumasi("vocabulary", "diff", "--help").out.split())
+    assert "fewer than 10 are not printed" in helped
+
+
+@pytest.mark.parametrize(
+    ("persons", "cell"), [(None, ""), (0, "< 10"), (9, "< 10"), (10, "10"), (1234, "1,234")]
+)
+def test_a_small_number_of_persons_is_not_printed(persons: int | None, cell: str) -> None:
+    assert _cell(persons) == cell

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from great_expectations import ExpectationSuite
 
-from expectations.suites import eras, events, marts, persons, source
+from expectations.suites import disease_marts, eras, events, marts, persons, source
 
 SUITES: Mapping[str, Callable[[], ExpectationSuite]] = {
     "person": persons.person,
@@ -29,4 +29,12 @@ SUITES: Mapping[str, Callable[[], ExpectationSuite]] = {
     "asthma__cohort": marts.asthma__cohort,
     "asthma__exacerbations": marts.asthma__exacerbations,
     "gi_bleed__new_users": marts.gi_bleed__new_users,
+    "core__charlson": disease_marts.core__charlson,
+    "core__comedication": disease_marts.core__comedication,
+    "fabry__kidney_course": disease_marts.fabry__kidney_course,
+    "fabry__evidence": disease_marts.fabry__evidence,
+    "fabry__cohort": disease_marts.fabry__cohort,
+    "fabry__screening_features": disease_marts.fabry__screening_features,
+    "asthma__treatment_episodes": disease_marts.asthma__treatment_episodes,
+    "asthma__risk_features": disease_marts.asthma__risk_features,
 }

@@ -8,7 +8,6 @@ An asset check speaks of the materialisation that was there when the candidate w
 table that was made again since, nothing is known, and that is a failure.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, get_args
 import dagster as dg
 
 from expectations import CATEGORIES
+from orchestration.site.project import Project
 from orchestration.site.quality import Checked, load_checked, materialised_by
 from orchestration.site.transform import table_keys
 from pumasi.config import SiteConfig, SitePaths
@@ -110,11 +110,6 @@ class Places:
         return grouped
 
     @cached_property
-    def _nodes(self) -> Mapping[str, Mapping[str, Any]]:
-        said = json.loads(self.manifest.read_text())
-        return {**said["nodes"], **said["sources"]}
-
-    @cached_property
     def _tables(self) -> Mapping[str, dg.AssetKey]:
         return {key.path[-1]: key for key in table_keys(self.site, self.manifest)}
 
@@ -122,9 +117,10 @@ class Places:
     def _readers(self) -> Mapping[str, tuple[dg.AssetKey, ...]]:
         """Staging views by the table of the hospital's format that they read."""
         readers = defaultdict(set)
-        for node in self._nodes.values():
+        nodes = Project(self.manifest).nodes
+        for node in nodes.values():
             if node["resource_type"] == "model" and node["fqn"][1] == "staging":
-                for parent in map(self._nodes.get, node["depends_on"]["nodes"]):
+                for parent in map(nodes.get, node["depends_on"]["nodes"]):
                     if parent is not None and _is_extracted(parent):
                         readers[parent["name"]].add(self._tables[node["name"]])
         return {table: tuple(sorted(keys)) for table, keys in readers.items()}

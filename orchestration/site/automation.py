@@ -17,6 +17,8 @@ from pumasi.extract import discover
 
 POLL_SECONDS = 60
 NIGHTLY = "0 2 * * *"
+# Before the build; what was fetched is found by the sensor and read until then.
+FETCH = "0 0 * * *"
 # A delivery that is refused is refused again; what the disk or the network did may be over.
 ATTEMPTS = 3
 DEAD_AFTER = timedelta(days=1)
@@ -40,6 +42,11 @@ def build_name(config: SiteConfig) -> str:
     return f"{config.id}_build"
 
 
+def fetch_name(config: SiteConfig) -> str:
+    """Name of the job that asks a database or server for a delivery."""
+    return f"{config.id}_fetch"
+
+
 @dataclass(frozen=True)
 class Automation:
     """Jobs, schedules and sensors of a site. Dagster has no public name for an unresolved job."""
@@ -50,22 +57,36 @@ class Automation:
 
 
 def automation(config: SiteConfig, partitions: dg.DynamicPartitionsDefinition) -> Automation:
-    """Jobs `<site>_ingest` (one delivery) and `<site>_build` (transform to training), and when."""
+    """Jobs `<site>_ingest` (one delivery) and `<site>_build` (transform to training), and when.
+
+    With a connector there is `<site>_fetch` too, every night: the sensor only looks at what landed,
+    because it looks every minute.
+    """
+    connected = config.source.connector != "folder"
     ingested = dg.AssetSelection.assets([config.id, "delivery"], [config.id, "raw"])
     ingest = dg.define_asset_job(
         ingest_name(config),
         selection=ingested,
         description="One delivery: pull, read, pseudonymise.",
     )
+    landing = dg.AssetSelection.assets([config.id, "landing"])
     build = dg.define_asset_job(
         build_name(config),
-        selection=dg.AssetSelection.all() - ingested,
+        selection=dg.AssetSelection.all() - (ingested | landing if connected else ingested),
         description="Every delivery read so far: transform, check, seal, train.",
     )
+    fetch = dg.define_asset_job(
+        fetch_name(config),
+        selection=landing,
+        description="Asks the database or server for what is new, and lands it as a delivery.",
+    )
     nightly = dg.ScheduleDefinition(name=f"{config.id}_nightly", job=build, cron_schedule=NIGHTLY)
+    fetch_nightly = dg.ScheduleDefinition(
+        name=f"{config.id}_fetch_nightly", job=fetch, cron_schedule=FETCH
+    )
     return Automation(
-        jobs=[ingest, build],
-        schedules=[nightly],
+        jobs=[ingest, build, *([fetch] if connected else [])],
+        schedules=[nightly, *([fetch_nightly] if connected else [])],
         sensors=[
             _new_delivery(config, partitions, ingest),
             _build_after_ingest(config, build),
@@ -93,7 +114,7 @@ def _new_delivery(
         given_up = [key for key, times in failed.items() if times >= ATTEMPTS]
         for key in given_up:
             context.log.warning(_given_up(config, key))
-        running = ingests.running_partitions()
+        running = set(ingests.running())
         asked = [key for key in failed if key not in given_up and key not in running]
         if not asked:
             said = f"{len(found)} deliveries at the source, {len(read & set(found))} read"
@@ -134,7 +155,7 @@ def _build_after_ingest(config: SiteConfig, build: Any) -> dg.SensorDefinition:
         read = ingests.read()
         if not read:
             return dg.SkipReason("no delivery has been read")
-        waiting = ingests.running()
+        waiting = len(ingests.running())
         if waiting:
             return dg.SkipReason(f"{waiting} runs are still reading deliveries")
         # The deliveries are the key: Dagster starts one build of the same set and no second.
@@ -164,19 +185,12 @@ class Ingests:
         runs = self.instance.get_run_records(dg.RunsFilter(tags={PARTITION: key}))
         return sum(self._is_ingest(each) and self._is_lost(each) for each in runs)
 
-    def running_partitions(self) -> set[str]:
-        """Deliveries that are being read, or wait for it."""
-        return {each.dagster_run.tags.get(PARTITION, "") for each in self._running()}
-
-    def running(self) -> int:
-        """Runs that are reading deliveries or wait for it."""
-        return len(self._running())
-
-    def _running(self) -> list[dg.RunRecord]:
+    def running(self) -> list[str]:
+        """The delivery, as a partition, of each run that is reading one or waits for it."""
         runs = self.instance.get_run_records(
             dg.RunsFilter(statuses=NOT_FINISHED, created_after=self.now - DEAD_AFTER)
         )
-        return [each for each in runs if self._is_ingest(each)]
+        return [e.dagster_run.tags.get(PARTITION, "") for e in runs if self._is_ingest(e)]
 
     def _is_ingest(self, record: dg.RunRecord) -> bool:
         run = record.dagster_run

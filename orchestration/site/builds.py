@@ -19,7 +19,10 @@ import duckdb
 from pumasi.atomic import write_text
 from pumasi.config import SitePaths, project_root
 from pumasi.errors import ReleaseError
+from pumasi.extract.tombstones import require_purged
+from pumasi.incremental import Inputs
 from pumasi.release import Provenance, close_unsealed, seal_broken, transformation_hash
+from pumasi.warehouse import hold_warehouse
 
 PACKAGES = ("pumasi", "duckdb", "dbt-core", "dbt-duckdb", "great-expectations", "dagster")
 
@@ -37,16 +40,28 @@ def provenance(run_id: str) -> Provenance:
 
 
 def begin_transform(paths: SitePaths) -> None:
-    """Take away what was made of the warehouse as it was: the note of it, and the candidate."""
+    """Take away what was made of the warehouse as it was: the note of it, and the candidate.
+
+    Raises:
+        WithdrawalError: a withdrawal has not ended, so that somebody who withdrew may be in raw.
+    """
+    require_purged(paths)
     (paths.root / TRANSFORMED).unlink(missing_ok=True)
     shutil.rmtree(paths.candidate, ignore_errors=True)
 
 
 def end_transform(
-    paths: SitePaths, connection: duckdb.DuckDBPyConnection, transformation: str
+    paths: SitePaths, connection: duckdb.DuckDBPyConnection, inputs: Inputs, changed: int | None
 ) -> None:
-    """Note that the warehouse is whole: which run of dbt made all of it, with which SQL."""
-    said = {"dbt_run": _last_dbt_run(connection), "transformation": transformation}
+    """Note that the warehouse is whole: which run of dbt ended it, and all that it is made of.
+
+    `changed` are the persons who were built; None if it was everybody.
+    """
+    said = {
+        "dbt_run": _last_dbt_run(connection),
+        "inputs": inputs.to_dict(),
+        "changed_persons": changed,
+    }
     write_text(paths.root / TRANSFORMED, json.dumps(said) + "\n")
 
 
@@ -69,7 +84,20 @@ def transformation_of(paths: SitePaths, connection: duckdb.DuckDBPyConnection) -
             f"site {paths.root.name}: dbt has written to the warehouse since the transform, so its "
             "tables may be of different builds; run the build again"
         )
-    return str(said["transformation"])
+    return str(said["inputs"]["transformation"])
+
+
+def inputs_before(paths: SitePaths) -> Inputs | None:
+    """What the warehouse is made of, if it is whole and nobody has written to it since."""
+    if not paths.warehouse.exists():
+        return None
+    try:
+        with hold_warehouse(paths) as connection:
+            transformation_of(paths, connection)
+        said = json.loads((paths.root / TRANSFORMED).read_text(encoding="utf-8"))
+    except ReleaseError:
+        return None
+    return Inputs.from_dict(said["inputs"])
 
 
 def _last_dbt_run(connection: duckdb.DuckDBPyConnection) -> str | None:

@@ -6,7 +6,17 @@ import duckdb
 from orchestration.site.builds import closed_when_broken
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError
-from pumasi.extract import DeliveryFolder, ReadReport, discover, pull, read, read_vocabulary
+from pumasi.extract import (
+    DeliveryFolder,
+    ReadReport,
+    clear,
+    discover,
+    fetch,
+    pull,
+    read,
+    read_as,
+    read_vocabulary,
+)
 from pumasi.extract.manifest import SourceFile, load_manifest
 
 GROUP = "extract"
@@ -25,19 +35,26 @@ def pool(config: SiteConfig) -> str:
 def assets(
     config: SiteConfig, paths: SitePaths, deliveries: dg.DynamicPartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
-    """Assets `delivery`, `raw` and `vocabulary`."""
+    """Assets `delivery`, `raw` and `vocabulary`, and with a connector `landing`."""
+    connected = config.source.connector != "folder"
+    landed = [dg.AssetDep([config.id, "landing"])] if connected else []
 
     @dg.asset(
         key=[config.id, "delivery"],
         group_name=GROUP,
         partitions_def=deliveries,
+        deps=landed,
         kinds={"file"},
         pool=pool(config),
     )
     def delivery(context: dg.AssetExecutionContext) -> dg.Output[str]:
         """One arrival of extract files, identified by their content and checked for its format."""
-        folder = _folder(config, context.partition_key)
-        manifest = pull(config, folder, paths, context.log.info)
+        known = read_as(paths, context.partition_key)
+        if known is not None:  # its files are gone since
+            manifest = load_manifest(paths.deliveries / f"{known}.json")
+        else:
+            folder = _folder(config, paths, context.partition_key)
+            manifest = pull(config, folder, paths, context.log.info)
         metadata: dict[str, dg.MetadataValue | str | int] = {
             "delivery": manifest.delivery_id,
             "as of": str(manifest.as_of),
@@ -67,22 +84,56 @@ def assets(
     def raw(context: dg.AssetExecutionContext, delivery: str) -> dg.MaterializeResult:
         """Typed, pseudonymised parquet of one delivery; what could not be read is quarantined."""
         manifest = load_manifest(paths.deliveries / f"{delivery}.json")
-        folder = _folder(config, context.partition_key)
-        report = read(config, manifest, folder, paths, context.log.info)
+        if read_as(paths, context.partition_key) is not None:
+            report = ReadReport(delivery, already=True)
+        else:
+            folder = _folder(config, paths, context.partition_key)
+            report = read(config, manifest, folder, paths, context.log.info)
+            clear(paths, folder, delivery)
         return dg.MaterializeResult(metadata=_counts(report, paths))
 
     @dg.asset(key=[config.id, "vocabulary"], group_name=GROUP, kinds={"parquet"}, pool=pool(config))
     def vocabulary(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """OMOP vocabulary tables, from the delivery or from the configured folder."""
         with closed_when_broken(paths, "vocabulary", context.run.run_id):
-            rows = read_vocabulary(config, discover(config), paths)
+            rows = read_vocabulary(config, discover(config, paths), paths)
         return dg.MaterializeResult(metadata={**rows, "dagster/row_count": rows["concept"]})
 
-    return [delivery, raw, vocabulary]
+    return [delivery, raw, vocabulary, *([_landing(config, paths)] if connected else [])]
 
 
-def _folder(config: SiteConfig, key: str) -> DeliveryFolder:
-    for folder in discover(config):
+class Ask(dg.Config):
+    """How to ask a source: `full` for everything, so that what was deleted there goes."""
+
+    full: bool = False
+
+
+def _landing(site: SiteConfig, paths: SitePaths) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[site.id, "landing"],
+        group_name=GROUP,
+        kinds={site.source.connector},
+        pool=f"{site.id}_landing",
+    )
+    def landing(context: dg.AssetExecutionContext, config: Ask) -> dg.MaterializeResult:
+        """What a database or server has that was not fetched yet, as a delivery that waits."""
+        landed = fetch(site, paths, full=config.full, progress=context.log.info)
+        if landed is None:
+            return dg.MaterializeResult(metadata={"state": "nothing new at the source"})
+        return dg.MaterializeResult(
+            metadata={
+                "as of": landed.name,
+                "kind": landed.kind,
+                "dagster/row_count": sum(landed.rows.values()),
+                "notes": dg.MetadataValue.md("\n".join(f"- {n}" for n in landed.notes) or "none"),
+            }
+        )
+
+    return landing
+
+
+def _folder(config: SiteConfig, paths: SitePaths, key: str) -> DeliveryFolder:
+    for folder in discover(config, paths):
         if folder.key == key:
             return folder
     raise DeliveryError(

@@ -4,27 +4,30 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DbtCliResource
 
 import expectations
 from orchestration.site.builds import closed_when_broken, transformation_of
 from orchestration.site.extract import pool
+from orchestration.site.project import Project
 from orchestration.site.transform import row_counts, table_keys
 from pumasi.atomic import write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import ReleaseError
 from pumasi.quality import (
+    Listed,
     Outcome,
     Status,
     apply_thresholds,
     conservation_outcomes,
     dbt_outcomes,
+    verification_outcomes,
 )
 from pumasi.release import write_candidate
 from pumasi.warehouse import hold_warehouse
@@ -106,18 +109,19 @@ def _check(
         transformation = transformation_of(paths, connection)
         candidate = write_candidate(connection, paths, run_id=run_id)
         counts = row_counts(connection)
+        verified = verification_outcomes(*_concepts(connection), real=config.real)
     context.log.info("Great Expectations and conservation")
     found = [
         *dbt_outcomes(
             target / "run_results.json",
             target / "manifest.json",
             counts,
-            expectations.MAY_BE_EMPTY | _steps(target / "manifest.json"),
+            expectations.MAY_BE_EMPTY | Project(target / "manifest.json").steps,
         ),
         *conservation_outcomes(candidate.folder),
         *expectations.run(candidate.folder),
     ]
-    outcomes = apply_thresholds(found, config.thresholds)
+    outcomes = [*apply_thresholds(found, config.thresholds), *verified]
     said = {
         "run_id": run_id,
         "transformation": transformation,
@@ -128,29 +132,23 @@ def _check(
     return outcomes, sum(counts[table] for table in candidate.tables)
 
 
-def _steps(manifest: Path) -> frozenset[str]:
-    """Models on the way to the released tables: a step may be empty, what is released is asked."""
-    nodes: Mapping[str, Mapping[str, Any]] = json.loads(manifest.read_text())["nodes"]
-    return frozenset(
-        node["name"]
-        for node in nodes.values()
-        if node["resource_type"] in ("model", "seed") and not _is_released(node)
-    )
-
-
-def _is_released(node: Mapping[str, Any]) -> bool:
-    """Whether the model is a table of omop, vocabulary apart, or a mart and none of its steps."""
-    folders = set(node["fqn"])
-    return bool(folders & {"omop", "marts"}) and not folders & {"vocabulary", "intermediate"}
+def _concepts(connection: duckdb.DuckDBPyConnection) -> tuple[list[Listed], set[int]]:
+    """Every concept of every concept set, and the concepts that the hospital's mapping leads to."""
+    listed = connection.execute(
+        "select concept_set, concept_id, verification, label from intermediate.concept_sets "
+        "order by all"
+    ).fetchall()
+    mapped = connection.execute(
+        "select target_concept_id from staging.stg_vocabulary__source_to_concept_maps"
+    ).fetchall()
+    return [Listed(*row) for row in listed], {row[0] for row in mapped}
 
 
 def _tables(config: SiteConfig, manifest: Path) -> list[dg.AssetKey]:
     """Asset keys of the tables that are checked: models of omop (no vocabulary) and marts."""
-    nodes: Mapping[str, Mapping[str, Any]] = json.loads(manifest.read_text())["nodes"]
     return sorted(
         dg.AssetKey([config.id, node["fqn"][1], node["name"]])
-        for node in nodes.values()
-        if node["resource_type"] == "model" and _is_released(node)
+        for node in Project(manifest).released
     )
 
 

@@ -8,15 +8,18 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import duckdb
+import pyarrow as pa
 
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import TooFewCasesError
+from pumasi.learn.asthma_exacerbation import ASTHMA_EXACERBATION
+from pumasi.learn.fabry_screening import FABRY_SCREENING
 from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
 from pumasi.learn.task import Model, Task, fit
-from pumasi.quality import Purpose
+from pumasi.quality import Purpose, local_concepts
 from pumasi.release import open_release
 
-TASKS = (GI_BLEED_RISK,)
+TASKS = (GI_BLEED_RISK, ASTHMA_EXACERBATION, FABRY_SCREENING)
 AUTOMATION = dg.AutomationCondition.eager() & (
     dg.AutomationCondition.all_deps_blocking_checks_passed()
 )
@@ -37,9 +40,9 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         description=f"Logistic model `{task.name}`, from an open release only.",
     )
     def model() -> dg.MaterializeResult:
-        release = open_release(config.id, Purpose(task.name, task.needs), datetime.now(UTC))
+        release = open_release(config.id, Purpose(task.name, task.checks), datetime.now(UTC))
         with duckdb.connect() as connection:
-            rows = release.read(task.table, connection).to_arrow_table()
+            rows = _rows(task, release.read(task.table, connection))
         try:
             fitted = fit(task, rows, release.id)
         except TooFewCasesError as error:
@@ -47,9 +50,19 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         else:
             path = fitted.save(paths.models / task.name)
             said = _card(fitted) | {"file": path.name}
+        if local := local_concepts(release.outcomes, task.checks):
+            said["local concepts"] = "; ".join(local)
         return dg.MaterializeResult(metadata=said | {"dagster/row_count": len(rows)})
 
     return model
+
+
+def _rows(task: Task, table: duckdb.DuckDBPyRelation) -> pa.Table:
+    """The rows and columns that the task learns from; a column that is missing is its to name."""
+    flags = [flag for flag in task.chosen_when if flag in table.columns]
+    chosen = table.filter(" and ".join(flags)) if flags else table
+    wanted = dict.fromkeys(name for name in task.columns if name in table.columns)
+    return chosen.project(", ".join(wanted)).to_arrow_table()
 
 
 def _card(model: Model) -> dict[str, str | int | float]:

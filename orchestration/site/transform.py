@@ -4,11 +4,9 @@ dbt tests are run afterwards as data (`orchestration.site.quality`): a failing t
 about the build, not the end of it. A model that breaks seals a closed release that names the step.
 """
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -27,17 +25,21 @@ from orchestration.site.builds import (
     begin_transform,
     closed_when_broken,
     end_transform,
+    inputs_before,
     project_folder,
 )
+from orchestration.site.dbt_command import BUILD, dbt_arguments, dbt_program
 from orchestration.site.extract import pool
+from orchestration.site.increment import increment
+from orchestration.site.project import Project
 from pumasi.config import SiteConfig, SitePaths, home_folder
 from pumasi.config.workspace import profiles_folder
 from pumasi.errors import ReleaseError
+from pumasi.incremental import inputs_of, new_deliveries
 from pumasi.release import transformation_hash
 from pumasi.warehouse import hold_warehouse
 
 LAYERS = ("staging", "intermediate", "omop", "marts")
-BUILD = ("build", "--resource-type", "model", "--resource-type", "seed")
 
 
 def dbt_project(config: SiteConfig, paths: SitePaths) -> Path:
@@ -62,18 +64,6 @@ def dbt_project(config: SiteConfig, paths: SitePaths) -> Path:
     return manifest
 
 
-def dbt_arguments(config: SiteConfig, paths: SitePaths) -> list[str]:
-    """Options that make dbt work on this site: its target, profile and target folder."""
-    return [
-        "--target",
-        config.id,
-        "--profiles-dir",
-        str(profiles_folder()),
-        "--target-path",
-        str(paths.dbt_target),
-    ]
-
-
 def dbt_resource(config: SiteConfig, paths: SitePaths, manifest: Path) -> DbtCliResource:
     """dbt's command line for this site."""
     return DbtCliResource(
@@ -82,11 +72,6 @@ def dbt_resource(config: SiteConfig, paths: SitePaths, manifest: Path) -> DbtCli
         target=config.id,
         dbt_executable=dbt_program(),
     )
-
-
-def dbt_program() -> str:
-    """Path of the dbt of this virtual environment, activated or not."""
-    return str(Path(sys.executable).with_name("dbt"))
 
 
 def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.AssetsDefinition]:
@@ -100,13 +85,21 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         with closed_when_broken(paths, "transform", context.run.run_id):
+            before = None if context.is_subset else inputs_before(paths)
             begin_transform(paths)
-            transformation = transformation_hash(project_folder())
-            run = dbt.cli([*BUILD], context=context, target_path=paths.dbt_target / "run")
-            events = list(run.stream())
+            now = inputs_of(paths, transformation_hash(project_folder()))
+            new = new_deliveries(before, now) if before else ()
+            changed = None
+            if before and new:
+                changed = increment(config, paths, manifest, before, new, context.log.info)
+            if changed is not None:
+                events: list[Any] = _outputs(context, manifest)
+            else:
+                run = dbt.cli([*BUILD], context=context, target_path=paths.dbt_target / "run")
+                events = list(run.stream())
             with hold_warehouse(paths, progress=context.log.info) as connection:
                 if not context.is_subset:
-                    end_transform(paths, connection, transformation)
+                    end_transform(paths, connection, now, changed)
                 counts, flags = row_counts(connection), _flags_of_marts(connection)
         for event in events:
             yield _with_counts(event, context, counts, flags)
@@ -145,13 +138,8 @@ class SiteTranslator(DagsterDbtTranslator):
 
 def table_keys(site: str, manifest: Path) -> list[dg.AssetKey]:
     """Asset keys of all seeds and models, each ending in its name; dbt gives none twice."""
-    nodes: Mapping[str, Mapping[str, Any]] = json.loads(manifest.read_text())["nodes"]
     translator = SiteTranslator(site)
-    return sorted(
-        translator.get_asset_key(node)
-        for node in nodes.values()
-        if node["resource_type"] in ("model", "seed")
-    )
+    return sorted(map(translator.get_asset_key, Project(manifest).models.values()))
 
 
 def row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -197,6 +185,14 @@ def _flags_of_marts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str
     return flags
 
 
+def _outputs(context: dg.AssetExecutionContext, manifest: Path) -> list[dg.Output[None]]:
+    """One output for each model, in an order in which each comes after what it reads."""
+    order = {name: number for number, name in enumerate(Project(manifest).order)}
+    selected = context.op_execution_context.selected_output_names
+    names = {name: context.asset_key_for_output(name).path[-1] for name in selected}
+    return [dg.Output(None, name) for name in sorted(names, key=lambda each: order[names[each]])]
+
+
 def _with_counts(
     event: Any,
     context: dg.AssetExecutionContext,
@@ -213,7 +209,7 @@ def _with_counts(
 
 
 def _parse(config: SiteConfig, paths: SitePaths) -> None:
-    command = [dbt_program(), "--quiet", "parse", *dbt_arguments(config, paths)]
+    command = [dbt_program(), "--quiet", "parse", *dbt_arguments(config, paths.dbt_target)]
     done = subprocess.run(  # noqa: S603 - our own program, arguments from the configuration
         command, cwd=project_folder(), capture_output=True, text=True, check=False
     )

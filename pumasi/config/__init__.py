@@ -4,10 +4,14 @@ The environment is read when a function is called, never at import: PUMASI_HOME 
 at run time), PUMASI_NETWORK (the folder of site files), PUMASI_SITE (the hospital).
 """
 
+from pumasi.config.address import shown
 from pumasi.config.network import get_site, load_network, load_site
 from pumasi.config.paths import SitePaths, home_folder, network_folder, project_root
 from pumasi.config.site import (
     FORMATS,
+    DatabaseConfig,
+    FhirBulkConfig,
+    MappingConfig,
     SiteConfig,
     SourceConfig,
     SourceFormat,
@@ -17,6 +21,9 @@ from pumasi.config.site import (
 
 __all__ = [
     "FORMATS",
+    "DatabaseConfig",
+    "FhirBulkConfig",
+    "MappingConfig",
     "SiteConfig",
     "SitePaths",
     "SourceConfig",
@@ -29,4 +36,5 @@ __all__ = [
     "load_site",
     "network_folder",
     "project_root",
+    "shown",
 ]

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pumasi.config.paths import network_folder
+from pumasi.config.paths import home_folder, network_folder
 from pumasi.config.problems import explain
-from pumasi.config.site import SITE_ID_PATTERN, SiteConfig
+from pumasi.config.site import SITE_ID_PATTERN, SiteConfig, SourceConfig
 from pumasi.errors import ConfigError
 
 HUB_FILE = "hub.toml"
 PACKAGE_SCHEME = "package://"
+HOME_SCHEME = "home://"
 
 
 def load_site(path: Path, *, resolve: bool = True) -> SiteConfig:
@@ -82,11 +83,14 @@ def resolve_url(url: str, base: Path) -> str:
     """Return the url with `${VAR}` expanded and, unless it names a protocol, as an absolute path.
 
     `base` is the folder that relative paths start from; `package://<package>/<folder>` is a folder
-    inside an installed Python package. Raises `ConfigError` for an unset variable or package.
+    inside an installed Python package, `home://<folder>` one below PUMASI_HOME. Raises
+    `ConfigError` for an unset variable or package.
     """
     url = _expand_variables(url)
     if url.startswith(PACKAGE_SCHEME):
         return _package_folder(url)
+    if url.startswith(HOME_SCHEME):
+        return str(home_folder() / url.removeprefix(HOME_SCHEME))
     if "://" in url:
         return url
     return str((base / Path(url).expanduser()).resolve())
@@ -114,10 +118,35 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
             raise ConfigError(f"{path}: {section}.url: {error}") from None
 
     source = site.source.model_copy(update=absolute("source", site.source.url))
+    # Once more: a variable in the url may have brought a password or another protocol.
+    try:
+        source = type(source).model_validate(source.model_dump())
+    except ValidationError as error:
+        raise ConfigError(explain(error, path, SiteConfig)) from None
+    source = _with_absolute_files(source, path.resolve().parent)
     vocabulary = site.vocabulary
     if vocabulary.url is not None:
         vocabulary = vocabulary.model_copy(update=absolute("vocabulary", vocabulary.url))
-    return site.model_copy(update={"source": source, "vocabulary": vocabulary})
+    mapping = site.mapping
+    if mapping is not None:
+        mapping = mapping.model_copy(update=absolute("mapping", mapping.url))
+    changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping}
+    return site.model_copy(update=changed)
+
+
+def _with_absolute_files(source: SourceConfig, base: Path) -> SourceConfig:
+    """The source with the paths of its connector's files, which start from the network folder."""
+    sections = {name: getattr(source, name) for name in ("database", "fhir_bulk")}
+    update = {}
+    for name, section in sections.items():
+        files = {
+            field: resolve_url(value, base)
+            for field in ("password_file", "token_file", "ca_file")
+            if (value := getattr(section, field, None))
+        }
+        if files:
+            update[name] = section.model_copy(update=files)
+    return source.model_copy(update=update)
 
 
 def _expand_variables(url: str) -> str:

@@ -59,6 +59,16 @@ class SitePaths:
         return self.root / "reading"
 
     @property
+    def landing(self) -> Path:
+        """What a connector brought and was not read yet, and how far each delivery reached."""
+        return self.root / "landing"
+
+    @property
+    def tombstones(self) -> Path:
+        """Keyed hashes of the persons who withdrew."""
+        return self.root / "tombstones.json"
+
+    @property
     def vocabulary(self) -> Path:
         """The nine OMOP vocabulary tables as parquet."""
         return self.root / "vocabulary"

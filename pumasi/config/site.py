@@ -6,15 +6,20 @@ a refusal into a message that names the file, the field, what it got and what it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self, get_args
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
 
-SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv"]
+SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv", "hospital_csv"]
 FORMATS: tuple[str, ...] = get_args(SourceFormat)
+Connector = Literal["folder", "database", "fhir_bulk"]
+CONNECTORS: tuple[str, ...] = get_args(Connector)
+EXPORT_PATTERN = r"(Patient/|Group/[A-Za-z0-9.\-]{1,64}/)?\$export"
 SITE_ID_PATTERN = r"[a-z][a-z0-9_]*"
 # The raw columns whose texts `[values]` may admit: those of kind *value* in the format's contract,
 # which the configuration doesn't import; a test holds the two together. The last is the example in
@@ -34,6 +39,7 @@ VALUE_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "patients.ethnicity",
         "observations.value_text",
     ),
+    "hospital_csv": ("patients.sex", "lab_results.value_text"),
 }
 
 # TOML has dates and numbers of its own: a quoted one is a mistake, not another spelling.
@@ -49,18 +55,103 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class DatabaseConfig(_Section):
+    """How a format's tables lie in a schema of PostgreSQL, and how to ask only for what is new.
+
+    `names` says what a table is called there where that isn't its name in the format. A row is new
+    if its `watermark`, a column that grows with every change, is above the highest of the delivery
+    before; `watermarks` names another column for single tables, and those of `whole`, small ones
+    without such a column, come wholly each time. Of times the last `overlap_minutes` are asked for
+    again, because a transaction ends after the time that it writes. `timezone` is that of the
+    hospital, needed where a column holds instants. The last day covered is `lag_days` before the
+    database's today.
+    """
+
+    schema_name: Text = Field(description='the schema of the tables, such as "omop"')
+    password_env: Text | None = None
+    password_file: Text | None = None
+    names: dict[str, Text] = Field(default_factory=dict)
+    watermark: Text | None = None
+    watermarks: dict[str, Text] = Field(default_factory=dict)
+    whole: tuple[str, ...] = ()
+    overlap_minutes: Annotated[int, Strict(), Field(ge=0)] = 60
+    timezone: Text | None = None
+    lag_days: Annotated[int, Strict(), Field(ge=0)] = 1
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        _check_one(self.password_env, self.password_file, "password")
+        return self
+
+
+class FhirBulkConfig(_Section):
+    """How a FHIR server is asked for an export (HL7 Bulk Data Access), and what it may be.
+
+    `export` is the operation: of the system, of all patients, or of one group. The token is read
+    anew for every request, so another program may renew it. Files are fetched from the server and
+    from `file_hosts`, nowhere else. `patience_hours` is how long an export may take.
+    The last day covered is `lag_days` before the day of the server's transaction time.
+    """
+
+    export: Text = "$export"
+    token_env: Text | None = None
+    token_file: Text | None = None
+    file_hosts: tuple[Text, ...] = ()
+    ca_file: Text | None = None
+    tolerate_errors: bool = False
+    patience_hours: Annotated[int, Strict(), Field(ge=1)] = 24
+    lag_days: Annotated[int, Strict(), Field(ge=0)] = 1
+
+    @model_validator(mode="after")
+    def _export_is_one_of_three(self) -> Self:
+        if not re.fullmatch(EXPORT_PATTERN, self.export):
+            raise ValueError(
+                "export: wants $export, Patient/$export or Group/<id>/$export, got something else"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        _check_one(self.token_env, self.token_file, "token")
+        return self
+
+
+def _check_one(variable: str | None, file: str | None, what: str) -> None:
+    if variable and file:
+        raise ValueError(f"got {what}_env and {what}_file, wants one of them")
+
+
 class SourceConfig(_Section):
-    """Where deliveries come from.
+    """Where deliveries come from: a folder, or a connector that brings them.
 
     `as_of` is the day the extract states, `extracted_through` the last day it covers completely;
     None means that the delivery itself says so. `kind` says what absence means: in a full delivery
-    a row that is missing was deleted, in an incremental one it didn't change.
+    a row that is missing was deleted, in an incremental one it didn't change. `encoding` is that of
+    the text files; it is stated, never guessed.
     """
 
+    connector: Connector = "folder"
     url: Text = Field(description='the folder or URL of the deliveries, such as "../extract"')
     as_of: Day | None = None
     extracted_through: Day | None = None
     kind: Literal["full", "incremental"] = "full"
+    encoding: Literal["utf-8", "cp949"] = "utf-8"
+    database: DatabaseConfig | None = None
+    fhir_bulk: FhirBulkConfig | None = None
+
+    @model_validator(mode="after")
+    def _sections_are_of_the_connector(self) -> Self:
+        for name in CONNECTORS:
+            if name != self.connector and getattr(self, name, None) is not None:
+                raise ValueError(
+                    f"got a section [source.{name}] and connector = '{self.connector}', wants "
+                    f"connector = '{name}', or no such section"
+                )
+        if self.connector == "database":
+            _check_database(self)
+        if self.connector == "fhir_bulk":
+            _check_server(self)
+        return self
 
     @model_validator(mode="after")
     def _covers_only_the_past(self) -> Self:
@@ -72,10 +163,54 @@ class SourceConfig(_Section):
         return self
 
 
-class VocabularyConfig(_Section):
-    """Where the OMOP vocabulary tables come from: the delivery, or a folder such as Athena's."""
+def _check_database(source: SourceConfig) -> None:
+    if source.database is None:
+        raise ValueError("got no section [source.database], wants one that names the schema_name")
+    if not source.url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("got another url, wants postgresql://<user>@<host>/<database>")
+    address = urlsplit(source.url)
+    if address.password is not None or "password" in parse_qs(address.query):
+        raise ValueError(
+            "got a url with a password, wants it without: name the variable or the file "
+            "that holds it as password_env or password_file in [source.database]"
+        )
+    marked = source.database.watermark or source.database.watermarks
+    if source.kind == "incremental" and not marked:
+        raise ValueError(
+            "got kind = 'incremental' and no watermark, wants the column that grows with every "
+            "change as watermark in [source.database]"
+        )
+    if source.kind == "full" and marked:
+        raise ValueError(
+            "got a watermark and kind = 'full', wants kind = 'incremental': the first delivery is "
+            "full all the same, and so is one that is asked for with --full"
+        )
 
-    source: Literal["delivery", "folder"] = "delivery"
+
+def _check_server(source: SourceConfig) -> None:
+    if source.as_of or source.extracted_through:
+        raise ValueError("got as_of or extracted_through, wants none: the FHIR server states them")
+    address = urlsplit(source.url)
+    local = address.hostname in ("127.0.0.1", "localhost", "::1")
+    if not address.hostname or address.scheme not in (("http", "https") if local else ("https",)):
+        raise ValueError(
+            "got another url, wants the address of a FHIR server, https://<host>/<path>; http:// "
+            "only on this machine, because a token goes with every request"
+        )
+    if "@" in address.netloc:
+        raise ValueError(
+            "got a url with a user, wants it without: name a token_file in [source.fhir_bulk]"
+        )
+
+
+class VocabularyConfig(_Section):
+    """Where the OMOP vocabulary tables come from.
+
+    The delivery, a folder such as Athena's, or the project: the few hundred concepts that its own
+    concept sets and made-up hospitals need (`pumasi/omop/vocabulary`).
+    """
+
+    source: Literal["delivery", "folder", "project"] = "delivery"
     url: Text | None = None
 
     @model_validator(mode="after")
@@ -84,9 +219,15 @@ class VocabularyConfig(_Section):
             raise ValueError(
                 "got source = 'folder' and no url, wants url: the folder of the vocabulary tables"
             )
-        if self.source == "delivery" and self.url is not None:
-            raise ValueError("got a url and source = 'delivery', wants source = 'folder'")
+        if self.source != "folder" and self.url is not None:
+            raise ValueError(f"got a url and source = '{self.source}', wants source = 'folder'")
         return self
+
+
+class MappingConfig(_Section):
+    """The hospital's own table of what its codes mean: a CSV file like source_to_concept_map."""
+
+    url: Text = Field(description='the file, such as "bada/source_to_concept_map.csv"')
 
 
 class Threshold(_Section):
@@ -101,14 +242,19 @@ class Threshold(_Section):
 
 
 class SiteConfig(_Section):
-    """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded."""
+    """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded.
+
+    `real` says whether its persons are: unless the file denies it, they are taken to be.
+    """
 
     id: Annotated[str, StringConstraints(pattern=rf"^{SITE_ID_PATTERN}$")]
     name: Text = Field(description='a name for people, such as "Bada Hospital"')
     format: SourceFormat = Field(description=f"one of {', '.join(FORMATS)}")
     description: str = ""
+    real: Annotated[bool, Strict()] = True
     source: SourceConfig = Field(description="a section [source] with url, as_of and kind")
     vocabulary: VocabularyConfig = VocabularyConfig()
+    mapping: MappingConfig | None = None
     values: dict[Dotted, tuple[str, ...]] = Field(default_factory=dict)
     thresholds: tuple[Threshold, ...] = ()
 
@@ -119,6 +265,26 @@ class SiteConfig(_Section):
         if twice:
             raise ValueError(
                 f"thresholds: got several for {', '.join(twice)}, wants one threshold per check"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _encoding_is_of_text_files(self) -> Self:
+        if self.source.encoding != "utf-8" and self.format != "hospital_csv":
+            raise ValueError(
+                f"source.encoding: got {self.source.encoding}, wants utf-8: only files of format "
+                "hospital_csv may be in another encoding"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _connector_brings_the_format(self) -> Self:
+        connector = self.source.connector
+        fhir = self.format == "fhir_r4"
+        if (connector == "database" and fhir) or (connector == "fhir_bulk" and not fhir):
+            raise ValueError(
+                f"source.connector: got {connector} for the format {self.format}; database brings "
+                "tables (every format but fhir_r4), fhir_bulk brings fhir_r4"
             )
         return self
 

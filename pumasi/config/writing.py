@@ -108,6 +108,12 @@ def _vocabulary(site: NewSite, network: Path) -> Table:
 def _address(written: str, network: Path, option: str) -> str:
     """Return how the file names the folder, which must be there: no path of one machine."""
     folder = resolve_url(written, Path.cwd())
+    if folder.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(
+            f"{option}: a database is no folder; write the file with any folder, then give it "
+            'connector = "database" and a section [source.database]: see '
+            "docs/users/data-engineer.md"
+        )
     if "://" in folder:
         return written
     if not Path(folder).is_dir():

@@ -12,12 +12,16 @@ from pumasi.extract.manifest import Manifest
 
 @dataclass
 class TableCount:
-    """Rows of one source table: in = read + quarantined + ignored. `nulled` counts values."""
+    """Rows of one source table: in = read + quarantined + ignored + withdrawn.
+
+    `withdrawn` are of persons who withdrew and are not kept; `nulled` counts values.
+    """
 
     rows_in: int = 0
     rows_read: int = 0
     rows_quarantined: int = 0
     rows_ignored: int = 0
+    rows_withdrawn: int = 0
     values_nulled: int = 0
 
 
@@ -42,5 +46,7 @@ def write_delivery(manifest: Manifest, path: Path) -> None:
         "format": manifest.format,
         "format_version": manifest.format_version,
         "source_version": "",
+        # Counts up when a withdrawal writes the delivery anew.
+        "generation": 1,
     }
     pq.write_table(pa.Table.from_pylist([row]), path)

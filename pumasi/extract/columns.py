@@ -29,19 +29,20 @@ class Header:
     zoned: tuple[str, ...] = ()  # columns whose values are instants, not local times
 
 
-def csv_header(path: Path, name: str) -> Header:
+def csv_header(path: Path, name: str, encoding: str = "utf-8") -> Header:
     """Header of a CSV: the delimiter is the one of comma, tab, semicolon, bar that it has most of.
 
     Raises:
-        DeliveryError: the file is empty or its header is not UTF-8.
+        DeliveryError: the file is empty or its header is not in the encoding.
     """
     with opened(path) as stream:
         first = stream.readline(LONGEST_HEADER)
         second = stream.readline(LONGEST_HEADER)
     try:
-        line = first.decode("utf-8-sig").rstrip("\r\n")
+        line = first.decode("utf-8-sig" if encoding == "utf-8" else encoding).rstrip("\r\n")
     except UnicodeDecodeError:
-        raise DeliveryError(f"{name}, line 1: the header is not UTF-8; export as UTF-8") from None
+        said = encoding.upper()
+        raise DeliveryError(f"{name}, line 1: the header is not {said}; export as {said}") from None
     if not line.strip():
         raise DeliveryError(f"{name}, line 1: the file has no header line; export it again")
     if "\r" in line:

@@ -65,7 +65,8 @@ class Column:
     refused, because it carries data, but a row may lack it. `values` are the strings that every
     site admits; `sql_type` is for structures. `offered` is SQL: how many values the source has for
     it, where its expression can leave out some; `refusal` is the reason for which a row is
-    quarantined if it leaves out all that a required column was offered.
+    quarantined if it leaves out all that a required column was offered. `compact`: a day may be
+    written without dashes, as 20240131.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Column:
     sql_type: str = ""
     offered: str = ""
     refusal: str = ""
+    compact: bool = False
 
     def source_names(self) -> tuple[str, ...]:
         """Names that the column may have at the source, lower case."""
@@ -106,6 +108,12 @@ class Format:
     def table(self, name: str) -> Table:
         """The table called `name`; KeyError if there is none."""
         return next(table for table in self.tables if table.name == name)
+
+
+def person_column(table: Table) -> str:
+    """SQL of the column with the person whom a row is about; null where a table has none."""
+    names = [column.name for column in table.columns if column.kind is Kind.PERSON]
+    return f'"{names[0]}"' if names else "null::bigint"
 
 
 SQL_TYPES: Mapping[Kind, str] = {

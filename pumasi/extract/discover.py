@@ -8,6 +8,7 @@ removed afterwards, because it holds identifiers.
 
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import tomllib
@@ -15,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from itertools import count
@@ -25,12 +26,14 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from pumasi.config import SiteConfig
+from pumasi.config import SiteConfig, SitePaths, shown
 from pumasi.errors import DeliveryError
 from pumasi.extract.files import RESOURCE_TYPE, container_of, table_of
 from pumasi.extract.formats import FORMATS
 
 DELIVERY_FILE = "delivery.toml"
+# Beside it, where a connector landed the delivery; the dot keeps it out of what is read.
+LANDED_FILE = ".landed.json"
 LITTER = ("__MACOSX",)
 ROOT = PurePosixPath(".")
 # Bytes of a .json at the source in which the type of its resource is looked for.
@@ -44,7 +47,8 @@ class DeliveryFolder:
     """One delivery as it lies at the source: its address, and what it says of itself.
 
     `as_of`, `extracted_through` and `kind` come from `delivery.toml` beside the files and are None
-    where it says nothing; then the site's configuration speaks.
+    where it says nothing; then the site's configuration speaks. `notes` are what a connector has to
+    say of it, without row values.
     """
 
     url: str
@@ -52,6 +56,7 @@ class DeliveryFolder:
     as_of: date | None = None
     extracted_through: date | None = None
     kind: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -85,8 +90,10 @@ class DeliveryFolder:
             shutil.rmtree(landing, ignore_errors=True)
 
 
-def discover(config: SiteConfig) -> list[DeliveryFolder]:
-    """Deliveries in the site's source folder, by name.
+def discover(config: SiteConfig, paths: SitePaths | None = None) -> list[DeliveryFolder]:
+    """Deliveries in the site's source folder, by name; with a connector, those that it landed.
+
+    `paths` are the folders of the site, by default those below PUMASI_HOME.
 
     A folder with `delivery.toml` is a delivery, however deep it lies. So is any other folder in the
     source folder that holds data, unless data lie beside it or a folder is called as a table.
@@ -95,11 +102,13 @@ def discover(config: SiteConfig) -> list[DeliveryFolder]:
         DeliveryError: the folder does not exist or holds no file of the site's format, or a file
             lies where it belongs to no delivery.
     """
+    if config.source.connector != "folder":
+        return _landed((paths or SitePaths.of(config.id)).landing / "deliveries")
     place = f"site {config.id}: `source.url` in network/{config.id}.toml"
     filesystem, path = _filesystem(config.source.url, place)
     if not _is_folder(filesystem, path, place):
         raise DeliveryError(
-            f"site {config.id}: the source folder {config.source.url} does not exist; "
+            f"site {config.id}: the source folder {shown(config.source.url)} does not exist; "
             f"mend `source.url` in network/{config.id}.toml"
         )
     listed = [PurePosixPath(each) for each in listing(filesystem, path)]
@@ -115,10 +124,19 @@ def discover(config: SiteConfig) -> list[DeliveryFolder]:
     folders = {_delivery_of(each, stated) for each in inside} | stated
     if not folders:
         raise DeliveryError(
-            f"site {config.id}: no file of format {config.format} in {config.source.url} "
+            f"site {config.id}: no file of format {config.format} in {shown(config.source.url)} "
             f"({len(listed)} other files); is `format` right in network/{config.id}.toml?"
         )
     return [_delivery(filesystem, path, folder) for folder in sorted(folders)]
+
+
+def _landed(folder: Path) -> list[DeliveryFolder]:
+    found = []
+    for said in sorted(folder.glob(f"*/{LANDED_FILE}")):
+        name = PurePosixPath(said.parent.name)
+        delivery = _delivery(LocalFileSystem(), str(folder), name)
+        found.append(replace(delivery, notes=tuple(json.loads(said.read_text())["notes"])))
+    return found
 
 
 def _filesystem(url: str, place: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -181,7 +199,8 @@ def _check_no_strays(
 
 
 def _shown(config: SiteConfig, folder: PurePosixPath) -> str:
-    return f"the folder {folder}" if folder.parts else f"the source folder {config.source.url}"
+    source = f"the source folder {shown(config.source.url)}"
+    return f"the folder {folder}" if folder.parts else source
 
 
 def _has_parts(config: SiteConfig, data: list[PurePosixPath]) -> bool:

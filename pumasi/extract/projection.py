@@ -67,6 +67,8 @@ def source_text(column: Column, source: str | None) -> str:
     text = f"nullif(trim(({source})::varchar), '')"
     if column.kind is not Kind.TEXT:
         text = f"case when lower({text}) not in ({_nulls(column)}) then {text} end"
+    if column.compact:
+        return f"regexp_replace({text}, '^(\\d{{4}})(\\d{{2}})(\\d{{2}})$', '\\1-\\2-\\3')"
     if column.kind not in IDENTIFIERS:
         return text
     # 10204.0 is what a number column with gaps makes of 10204.

@@ -25,6 +25,7 @@ from pumasi.extract.columns import (
 )
 from pumasi.extract.contract import Format
 from pumasi.extract.discover import DELIVERY_FILE, DeliveryFolder
+from pumasi.extract.encoding import check_encoding
 from pumasi.extract.files import FileFacts, container_of, examine, hash_of, stem_of, table_of
 from pumasi.extract.formats import FORMATS
 from pumasi.extract.history import check_nothing_left_out
@@ -95,7 +96,7 @@ def _pulled(
 ) -> Manifest:
     source = FORMATS[config.format]
     found = [
-        _examined(source, path, local, progress)
+        _examined(source, path, local, config.source.encoding, progress)
         for path, local in files.items()
         if path != DELIVERY_FILE and container_of(path) in source.containers
     ]
@@ -108,7 +109,7 @@ def _pulled(
     if known.exists() and (paths.raw / identity).exists():
         return _read_before(place, load_manifest(known), delivery, stated)
     as_of, extracted_through = _dates(config, delivery, paths, identity, stated)
-    findings = [*_findings(used), *_misnamed(place, source, found)]
+    findings = [*delivery.notes, *_findings(used), *_misnamed(place, source, found)]
     manifest = Manifest(
         delivery_id=identity,
         site=config.id,
@@ -148,12 +149,16 @@ def _read_before(
     return earlier
 
 
-def _examined(source: Format, path: str, local: Path, progress: Progress) -> SourceFile:
+def _examined(
+    source: Format, path: str, local: Path, encoding: str, progress: Progress
+) -> SourceFile:
     container = container_of(path) or ""
     label = _label(source, path, container, local)
     facts = examine(local, label, text=container in ("csv", "ndjson", "bundle"))
     progress(f"{label}: {facts.bytes:,} bytes")
-    tables, extra, missing = _tables(source, container, label, local, facts)
+    tables, extra, missing = _tables(source, container, label, local, facts, encoding)
+    if tables and container == "csv" and source.name == "hospital_csv":
+        check_encoding(local, label, encoding)
     if container == "ndjson" and not facts.lines:
         # Empty, but called as a resource type: the source says that there are none.
         name = stem_of(path).partition(".")[0]
@@ -191,7 +196,7 @@ def _label(source: Format, path: str, container: str, local: Path) -> str:
 
 
 def _tables(
-    source: Format, container: str, label: str, local: Path, facts: FileFacts
+    source: Format, container: str, label: str, local: Path, facts: FileFacts, encoding: str
 ) -> tuple[list[str], list[str], list[str]]:
     """Tables in the file, columns no contract names, optional columns it lacks."""
     if container in ("ndjson", "bundle"):
@@ -203,7 +208,10 @@ def _tables(
     name = table_of(source, label)
     if name is None:
         return [], [], []
-    header = csv_header(local, label) if container == "csv" else parquet_header(local, label)
+    if container == "csv":
+        header = csv_header(local, label, encoding)
+    else:
+        header = parquet_header(local, label)
     check_zones(source.table(name), header, label)
     extra, missing = check_columns(source.table(name), header.columns, label)
     return [name], extra, missing
@@ -305,6 +313,8 @@ def _format_version(source: Format, used: list[SourceFile]) -> str:
         return "4.0"
     if source.name == "synthea_csv":
         return "3"
+    if source.name == "hospital_csv":
+        return "1"
     # A column that no contract takes, but that only 5.3 has under this name.
     old = any(
         column.endswith("admitting_source_value") for each in used for column in each.extra_columns

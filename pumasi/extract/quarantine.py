@@ -1,5 +1,9 @@
 """What of a delivery could not be read: where each row is and why it was refused, never its text.
 
+Where the person of such a row could be read, the entry carries the keyed hash, so that a withdrawal
+finds it. The hash of a line whose person is not known could be of anybody: it is not kept once
+somebody has withdrawn.
+
 A hospital whose export went wrong has as many of these as it has rows, so they are kept in DuckDB,
 which may spill them, and are located and written a batch at a time.
 """
@@ -36,6 +40,7 @@ WRITTEN = pa.schema(
     {
         "delivery_id": pa.string(),
         "source_table": pa.string(),
+        "person_id": pa.int64(),
         "file": pa.string(),
         "line_no": pa.int64(),
         "byte_offset": pa.int64(),
@@ -53,12 +58,15 @@ class Quarantine:
     line, `byte_offset` counts the decompressed bytes before it, and `line_hash` is keyed.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, key: bytes, *, hashes_of_nobody: bool = True
+    ) -> None:
         self.connection = connection
         self.key = key
+        self.hashes_of_nobody = hashes_of_nobody
         connection.execute(
             "create table quarantined (source_table varchar, file_no integer, line_no bigint, "
-            "byte_offset bigint, line_hash varchar, reason varchar)"
+            "byte_offset bigint, line_hash varchar, reason varchar, person_id bigint)"
         )
 
     def add_placed(self, table: str, file_no: int, rows: Iterable[tuple[Place, str]]) -> None:
@@ -69,14 +77,15 @@ class Quarantine:
         )
         for batch in _batches(placed):
             self.connection.register("placed", pa.Table.from_pylist(batch, PLACED))
-            self.connection.execute("insert into quarantined from placed")
+            self.connection.execute("insert into quarantined select *, null from placed")
             self.connection.unregister("placed")
 
     def add_numbered(self, table: str, query: str) -> None:
-        """Add what the query gives: `file_no`, `line_no` and `reason`."""
+        """Add what the query gives: `file_no`, `line_no`, `reason` and `person_id`."""
         self.connection.execute(
             "insert into quarantined "
-            f"select {literal(table)}, file_no, line_no, null, null, reason from ({query})"
+            f"select {literal(table)}, file_no, line_no, null, null, reason, person_id "
+            f"from ({query})"
         )
 
     def count(self, table: str) -> int:
@@ -96,7 +105,7 @@ class Quarantine:
     def _located(self, number: int, file: SourceFile, path: Path) -> Iterator[Row]:
         is_text = file.container in ("csv", "ndjson")
         condition = "byte_offset is not null" if is_text else "true"
-        yield from self._rows(f"file_no = {number} and {condition}")
+        yield from map(self._kept, self._rows(f"file_no = {number} and {condition}"))
         if not is_text:
             return
         by_record = groupby(
@@ -111,19 +120,24 @@ class Quarantine:
             if wanted is None:
                 return
             if wanted[0] == (place.record if header else place.line):
-                yield from ({**row, **self._place(place)} for row in wanted[1])
+                yield from (self._kept({**row, **self._place(place)}) for row in wanted[1])
                 wanted = next(by_record, None)
 
     def _rows(self, condition: str) -> Iterator[Row]:
         # A cursor of its own: the connection goes on being used while the rows are fetched.
         with self.connection.cursor() as cursor:
             found = cursor.execute(
-                "select source_table, line_no, byte_offset, line_hash, reason from quarantined "
+                "select source_table, line_no, byte_offset, line_hash, reason, person_id "
+                "from quarantined "
                 f"where {condition} order by line_no, source_table, reason"
             )
             names = [name for name, *_ in found.description or ()]
             while rows := found.fetchmany(BATCH_ROWS):
                 yield from (dict(zip(names, row, strict=True)) for row in rows)
+
+    def _kept(self, row: Row) -> Row:
+        of_nobody = row["person_id"] is None and not self.hashes_of_nobody
+        return {**row, "line_hash": None} if of_nobody else row
 
     def _place(self, place: Place) -> Row:
         keyed = hmac.new(self.key, b"line:" + place.content, sha256).hexdigest()

@@ -23,8 +23,9 @@ from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError, PseudonymisationError
 from pumasi.extract.accounts import TableCount, write_delivery, write_read_counts
 from pumasi.extract.columns import Header, csv_header, parquet_header
-from pumasi.extract.contract import Format, Kind, Table, sql_type
+from pumasi.extract.contract import Format, Kind, Table, person_column, sql_type
 from pumasi.extract.discover import DeliveryFolder
+from pumasi.extract.encoding import UTF_8, write_utf_8
 from pumasi.extract.files import Place, hash_of, line_at, lone_return, places_at, records
 from pumasi.extract.formats import FORMATS
 from pumasi.extract.manifest import Manifest, SourceFile
@@ -48,6 +49,7 @@ from pumasi.extract.scan import (
     unused_types,
 )
 from pumasi.extract.swallowed import candidates, firm_columns, holds_a_row
+from pumasi.extract.tombstones import withdrawn_persons
 from pumasi.extract.workplace import MEMORY_LIMIT, Progress, alone, connection, no_row_values
 from pumasi.warehouse import hold_warehouse
 
@@ -98,7 +100,10 @@ def read(
                 register(opened, key)
                 local = _verified(manifest, files)
                 before = _times(local)
-                report = _Reading(config, manifest, work, opened, key, local, progress).run()
+                withdrawn = withdrawn_persons(paths)
+                report = _Reading(
+                    config, manifest, work, opened, key, local, withdrawn, progress
+                ).run()
                 if _times(local) != before:
                     raise _changed(manifest, "a file")
             shutil.rmtree(work / "spill")
@@ -150,16 +155,22 @@ class _Reading:
     connection: duckdb.DuckDBPyConnection
     key: bytes
     files: list[Path]
+    withdrawn: frozenset[int]
     progress: Progress
     counts: dict[str, TableCount] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
     entries_seen: int = 0
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.connection, self.key)
+        self.quarantine = Quarantine(self.connection, self.key, hashes_of_nobody=not self.withdrawn)
+        self.connection.execute(
+            "create temp table withdrawn as select unnest($1::bigint[]) as id",
+            [sorted(self.withdrawn)],
+        )
 
     def run(self) -> ReadReport:
         source = FORMATS[self.manifest.format]
+        self.files = [self._in_utf_8(n, file) for n, file in enumerate(self.manifest.files)]
         for table in source.tables:
             self.progress(f"reading {table.name}")
             self._read_table(table)
@@ -169,6 +180,16 @@ class _Reading:
         write_read_counts(self.manifest, self.counts, self.work / "read_counts.parquet")
         write_delivery(self.manifest, self.work / "delivery.parquet")
         return ReadReport(self.manifest.delivery_id, tables=self.counts)
+
+    def _in_utf_8(self, number: int, file: SourceFile) -> Path:
+        """The file, or a copy of it: places in the quarantine are those of the copy."""
+        path, encoding = self.files[number], self.config.source.encoding
+        if file.container != "csv" or encoding == UTF_8:
+            return path
+        self.progress(f"{file.label}: from {encoding.upper()} to UTF-8")
+        target = self.work / "spill" / f"{number}.csv"
+        write_utf_8(path, encoding, target)
+        return target
 
     @property
     def quarantine_file(self) -> Path:
@@ -371,23 +392,35 @@ class _Reading:
             self._check_collisions(table, scan)
 
     def _merge(self, table: Table, parts: list[Path], count: TableCount) -> None:
-        """One parquet file of the readable rows; the others join the quarantine."""
+        """One parquet file of the readable rows; the others join the quarantine.
+
+        Of persons who withdrew neither is kept.
+        """
         final = self.work / f"{table.name}.parquet"
         if not parts:
             self._write_empty(table, final)
             return
-        every = parquet_relation(*parts)
+        person = person_column(table)
+        of_withdrawn = f"coalesce({person} in (from withdrawn), false)"
+        every = f"(from {parquet_relation(*parts)} where not {of_withdrawn})"
+        withdrawn = self._one(
+            f"select count(*) from {parquet_relation(*parts)} where {of_withdrawn}"
+        )
         total, bad, nulled = self.connection.execute(
             "select count(*), count(reason), sum(values_nulled) filter (reason is null) "
             f"from {every}"
         ).fetchall()[0]
         rejected = self.quarantine.count(table.name)
+        count.rows_withdrawn += withdrawn
         count.rows_read += total - bad
         count.rows_quarantined += bad + rejected
-        count.rows_in += total + rejected
+        count.rows_in += total + rejected + withdrawn
         count.values_nulled += int(nulled or 0)
         if bad:
-            refused = f"select file_no, line_no, reason from {every} where reason is not null"
+            refused = (
+                f"select file_no, line_no, reason, {person} as person_id "
+                f"from {every} where reason is not null"
+            )
             self.quarantine.add_numbered(table.name, refused)
         self._write(f"select * exclude (reason) from {every} where reason is null", final)
         for part in parts:
@@ -474,14 +507,16 @@ class _Reading:
     def _require_persons(self, source: Format) -> None:
         """A full delivery without persons would delete everybody; one with nothing says nothing."""
         place = f"delivery {self.manifest.delivery_id} ({self.manifest.folder})"
-        if not any(self.counts[table.name].rows_read for table in source.tables):
+        counts = [self.counts[table.name] for table in source.tables]
+        if not any(count.rows_read + count.rows_withdrawn for count in counts):
             raise DeliveryError(
                 f"{place}: no row could be read{self._first_quarantined()}; nothing of it was "
                 "taken in. Mend that, or ask the source whether its export is whole"
             )
         for table in source.tables:
             full = self.manifest.kind == "full"
-            if full and table.required and not self.counts[table.name].rows_read:
+            count = self.counts[table.name]
+            if full and table.required and not count.rows_read + count.rows_withdrawn:
                 raise DeliveryError(
                     f"{place}: no row of {table.name} could be read"
                     f"{self._first_quarantined(table.name)}; an empty extract is refused, because "

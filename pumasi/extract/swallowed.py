@@ -14,6 +14,7 @@ from pumasi.extract.scan import literal
 
 # What a required column has at least: a day, a number, anything at all.
 DAY = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
+COMPACT_DAY = re.compile(r"\s*\d{4}-?\d{2}-?\d{2}")
 NUMBER = re.compile(r"\s*-?\d+(\.\d*)?\s*")
 ANYTHING = re.compile(r"\s*\S")
 SHAPES: Mapping[Kind, re.Pattern[str]] = {
@@ -64,10 +65,15 @@ def firm_columns(table: Table, header: Header) -> Firm:
         if column.required:
             required |= dict.fromkeys(column.source_names(), column)
     return {
-        index: SHAPES.get(required[name.lower()].kind, ANYTHING)
+        index: _shape(required[name.lower()])
         for index, name in enumerate(header.columns)
         if name.lower() in required
     }
+
+
+def _shape(column: Column) -> re.Pattern[str]:
+    shape = SHAPES.get(column.kind, ANYTHING)
+    return COMPACT_DAY if shape is DAY and column.compact else shape
 
 
 def holds_a_row(value: str, at: int, header: Header, firm: Firm) -> bool:

@@ -1,7 +1,8 @@
-"""The OMOP vocabulary tables of a site, from its delivery or from a folder such as Athena's.
+"""The OMOP vocabulary tables of a site: from its delivery, a folder such as Athena's, or ours.
 
 All nine tables are written, empty where the source has none, and their content is hashed: a release
-names the vocabulary that it was made with. A table may lie in several files: all of them count.
+names the vocabulary that it was made with. A table may lie in several files: all of them count. The
+hospital's own mapping table is written and hashed beside them, and brings the local concepts.
 """
 
 import json
@@ -11,17 +12,21 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import duckdb
+import pyarrow as pa
 
 from pumasi.atomic import sync_folder, write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError, VocabularyError
 from pumasi.extract.columns import check_columns, csv_header, parquet_header
+from pumasi.extract.connectors.landing import vocabulary_folder
 from pumasi.extract.contract import Column, Kind, Table
 from pumasi.extract.discover import DeliveryFolder
 from pumasi.extract.files import container_of, examine
+from pumasi.extract.mapping import Mapped, read_mapping
 from pumasi.extract.pull import attach, database_table
 from pumasi.extract.scan import Scan, csv_scan, literal, parquet_relation, table_scan
 from pumasi.extract.workplace import alone, connection, no_row_values
+from pumasi.omop import FIRST_LOCAL_CONCEPT, PROJECT_VOCABULARY
 from pumasi.release.content import table_content
 from pumasi.warehouse import hold_warehouse
 
@@ -110,6 +115,19 @@ TABLES = (
         "",
     ),
 )
+PROJECT = "project of pumasi"  # no path of a source begins so
+MAPPING_SCHEMA = pa.schema(
+    [
+        ("source_code", pa.string()),
+        ("source_concept_id", pa.int32()),
+        ("source_vocabulary_id", pa.string()),
+        ("source_code_description", pa.string()),
+        ("target_concept_id", pa.int32()),
+    ]
+)
+MAPPING = "source_to_concept_map"
+# Tables that must say something of a local concept for it to be mapped to.
+LOCAL = {"concept": "concept_id", "concept_ancestor": "descendant_concept_id"}
 # Without these two nothing can be mapped; the others may be missing.
 NEEDED = ("concept", "concept_relationship")
 # What programs call the files of a table that is a folder: part-0000-…, data_0, 000000000012.
@@ -122,7 +140,7 @@ def read_vocabulary(
     """Rows per vocabulary table, written below `paths.vocabulary`.
 
     Args:
-        config: the site; says whether its deliveries or a folder bring the vocabulary.
+        config: the site; says whether its deliveries, a folder or the project bring the vocabulary.
         deliveries: the deliveries at the source; the last by name that has concepts is taken.
         paths: folders of the site.
 
@@ -130,10 +148,15 @@ def read_vocabulary(
         VocabularyError: no concepts are found, concept_relationship or a column is missing, or a
             table can't be read whole.
     """
-    if config.vocabulary.source == "folder":
-        sources = [DeliveryFolder(str(config.vocabulary.url), "vocabulary")]
-    else:
-        sources = list(reversed(deliveries))
+    match config.vocabulary.source:
+        case "folder":
+            sources = [DeliveryFolder(str(config.vocabulary.url), "vocabulary")]
+        case "project":
+            sources = [DeliveryFolder(str(PROJECT_VOCABULARY), "vocabulary")]
+        case _ if config.source.connector != "folder":
+            sources = [DeliveryFolder(str(vocabulary_folder(paths)), "vocabulary")]
+        case _:
+            sources = list(reversed(deliveries))
     try:
         with no_row_values("vocabulary"), alone(paths):
             _restore(paths)
@@ -149,11 +172,11 @@ def _read(config: SiteConfig, sources: list[DeliveryFolder], paths: SitePaths) -
         work.mkdir()
         try:
             with source.files(paths.reading / "landing") as files:
-                counts = _write(files, work)
+                counts = _write(config, files, work)
             if counts.get("concept"):
                 _require(config, counts)
                 _swap(work, paths)
-                return {table.name: counts.get(table.name, 0) for table in TABLES}
+                return {name: counts.get(name, 0) for name in (*_names(), MAPPING)}
         finally:
             shutil.rmtree(work, ignore_errors=True)
     raise VocabularyError(
@@ -196,8 +219,14 @@ def _swap(work: Path, paths: SitePaths) -> None:
     shutil.rmtree(_before(paths), ignore_errors=True)
 
 
-def _write(files: dict[str, Path], work: Path) -> dict[str, int]:
+def _names() -> tuple[str, ...]:
+    return tuple(table.name for table in TABLES)
+
+
+def _write(config: SiteConfig, files: dict[str, Path], work: Path) -> dict[str, int]:
     """Rows of the tables that are there; the others are written empty."""
+    if config.mapping is not None:
+        files = files | _local_files()
     counts: dict[str, int] = {}
     hashes = {}
     spill = work / "spill"
@@ -209,11 +238,36 @@ def _write(files: dict[str, Path], work: Path) -> dict[str, int]:
             if there:
                 counts[table.name] = content.rows
             hashes[table.name] = content.hash
+        mapping = _write_mapping(config, opened, work)
+        content = table_content(opened, mapping)
+        counts[MAPPING] = content.rows
+        hashes[MAPPING] = content.hash
     shutil.rmtree(spill, ignore_errors=True)
-    rows = {table.name: counts.get(table.name, 0) for table in TABLES}
+    rows = {name: counts.get(name, 0) for name in hashes}
     text = json.dumps({"hash": _combined(hashes), "tables": hashes, "rows": rows}, indent=1)
     write_text(work / "manifest.json", text + "\n")
     return counts
+
+
+def _local_files() -> dict[str, Path]:
+    """The project's files: of them only local concepts are taken, and only beside a mapping."""
+    return {f"{PROJECT}/{name}.csv": PROJECT_VOCABULARY / f"{name}.csv" for name in LOCAL}
+
+
+def _write_mapping(config: SiteConfig, opened: duckdb.DuckDBPyConnection, work: Path) -> Path:
+    """Write the hospital's mapping table, empty where it has none."""
+    concepts = opened.execute(
+        "select concept_id, coalesce(standard_concept, '') = 'S' "
+        f"from {parquet_relation(work / 'concept.parquet')}"
+    ).fetchall()
+    rows: list[Mapped] = []
+    if config.mapping is not None:
+        rows = read_mapping(Path(config.mapping.url), dict(concepts))
+    opened.register("mapping", pa.Table.from_pylist([vars(row) for row in rows], MAPPING_SCHEMA))
+    target = work / f"{MAPPING}.parquet"
+    _copy(opened, "select * from mapping", target)
+    opened.unregister("mapping")
+    return target
 
 
 def _write_table(
@@ -224,18 +278,25 @@ def _write_table(
     for number, (name, path) in enumerate(files.items()):
         part = target.with_suffix(f".{number}.part")
         with no_row_values(name):
-            if _read_part(opened, table, name, path, part):
+            local = name.startswith(f"{PROJECT}/")
+            if _read_part(opened, table, name, path, part, local=local):
                 parts[name] = part
     every = f"select distinct * from {parquet_relation(*parts.values())}"
     _copy(opened, every if parts else _select(table, None), target)
     _check_one_row_per_concept(opened, table, list(parts), target)
     for part in parts.values():
         part.unlink()
-    return bool(parts)
+    return any(not name.startswith(f"{PROJECT}/") for name in parts)
 
 
 def _read_part(
-    opened: duckdb.DuckDBPyConnection, table: Table, name: str, path: Path, part: Path
+    opened: duckdb.DuckDBPyConnection,
+    table: Table,
+    name: str,
+    path: Path,
+    part: Path,
+    *,
+    local: bool,
 ) -> bool:
     """Write the rows that a file has of the table, whatever its container; False if it has none."""
     container = container_of(name)
@@ -254,6 +315,12 @@ def _read_part(
         check_columns(table, header.columns, name)
         _copy(opened, _select(table, csv_scan(path, header, table)), part)
         _check_lines(opened, name, lines, part)
+        if local:
+            only = f"select * from {parquet_relation(part)} where {LOCAL[table.name]} >= "
+            rows = opened.sql(f"{only} {FIRST_LOCAL_CONCEPT}").to_arrow_table()
+            opened.register("local_rows", rows)
+            _copy(opened, "select * from local_rows", part)
+            opened.unregister("local_rows")
     _check_ids(opened, table, name, part)
     return True
 

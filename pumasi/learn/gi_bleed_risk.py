@@ -27,4 +27,17 @@ GI_BLEED_RISK = Task(
     outcome="has_gi_bleed_365",
     needs=("person.gender_is_known", "person.has_an_observation_period"),
     excluded_when=("both_drugs_on_index",),
+    concept_sets=(
+        "aspirin",
+        "celecoxib",
+        "diclofenac",
+        "esophagitis",
+        "female",
+        "gi_bleed",
+        "male",
+        "other_nsaid",
+        "peptic_ulcer",
+        "stomach_angiodysplasia",
+        "ulcerative_colitis",
+    ),
 )

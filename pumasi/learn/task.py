@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from pumasi.atomic import write_text
 from pumasi.errors import TaskError, TooFewCasesError
 from pumasi.learn.metrics import Interval, auroc, calibration_intercept, calibration_slope
+from pumasi.quality import check_of
 
 # split_key runs from 0 to 99: persons below learn, persons from here on test.
 FIRST_TEST_KEY = 70
@@ -32,8 +33,13 @@ SMALLEST_RISK = 1e-12
 class Task:
     """A learning problem: which rows, what is known at the index, what is to be foretold.
 
-    `needs` are checks that must have passed besides the general gate. `minimum_events` holds for
-    the training persons and for the test persons each.
+    `needs` are checks that must have passed besides the general gate, `concept_sets` the sets that
+    the table is made with: their concepts must have been verified. Rows are learned from if all
+    flags of `chosen_when` are true, and left out and counted if one of `excluded_when` is.
+
+    A case is a person with the outcome, however many of the person's rows have it. At least
+    `minimum_cases` are needed in all, and `minimum_events` persons with and without the outcome
+    among the training persons and among the test persons each.
     """
 
     name: str
@@ -42,7 +48,21 @@ class Task:
     outcome: str
     needs: tuple[str, ...] = ()
     excluded_when: tuple[str, ...] = ()
+    chosen_when: tuple[str, ...] = ()
+    minimum_cases: int = 20
     minimum_events: int = 20
+    concept_sets: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """Every check that must have passed besides the general gate."""
+        return (*self.needs, *(check_of(name) for name in self.concept_sets))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that the task reads."""
+        flags = (*self.excluded_when, *self.chosen_when)
+        return ("person_id", "split_key", self.outcome, *self.features, *flags)
 
 
 @dataclass(frozen=True)
@@ -95,7 +115,8 @@ def fit(task: Task, rows: pa.Table, release: str) -> Model:
 
     Args:
         task: the learning problem.
-        rows: the task's table; `split_key`, the features and a nullable boolean outcome.
+        rows: the task's table; `person_id`, `split_key`, the features and a nullable boolean
+            outcome.
         release: id of the release that the rows come from.
 
     Raises:
@@ -103,7 +124,10 @@ def fit(task: Task, rows: pa.Table, release: str) -> Model:
         TooFewCasesError: events are too few to learn from or to test on.
     """
     _require_columns(task, rows)
-    kept = rows
+    chosen = rows
+    for flag in task.chosen_when:
+        chosen = chosen.filter(pc.fill_null(chosen[flag], False))
+    kept = chosen
     for flag in task.excluded_when:
         kept = kept.filter(pc.invert(pc.fill_null(kept[flag], False)))
     complete = _complete(task, kept)
@@ -111,7 +135,7 @@ def fit(task: Task, rows: pa.Table, release: str) -> Model:
     outcome = observed[task.outcome].to_numpy(zero_copy_only=False).astype(bool)
     features = _matrix(task, observed)
     test = observed["split_key"].to_numpy() >= FIRST_TEST_KEY
-    _require_events(task, outcome, test)
+    _require_cases(task, observed["person_id"].to_numpy(), outcome, test)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     pipeline.fit(features[~test], outcome[~test])
     coefficients, intercept = _unstandardised(pipeline)
@@ -127,7 +151,7 @@ def fit(task: Task, rows: pa.Table, release: str) -> Model:
         events_train=int(outcome[~test].sum()),
         n_test=int(test.sum()),
         events_test=int(outcome[test].sum()),
-        n_excluded=len(rows) - len(kept),
+        n_excluded=len(chosen) - len(kept),
         n_incomplete=len(kept) - len(complete),
         n_outcome_not_observed=len(complete) - len(observed),
         auroc=auroc(outcome[test], risk),
@@ -137,8 +161,7 @@ def fit(task: Task, rows: pa.Table, release: str) -> Model:
 
 
 def _require_columns(task: Task, rows: pa.Table) -> None:
-    wanted = ("split_key", task.outcome, *task.features, *task.excluded_when)
-    missing = [name for name in wanted if name not in rows.column_names]
+    missing = [name for name in task.columns if name not in rows.column_names]
     if missing:
         raise TaskError(f"task {task.name}: table {task.table} has no column {', '.join(missing)}")
 
@@ -155,14 +178,25 @@ def _matrix(task: Task, rows: pa.Table) -> NDArray[np.float64]:
     return np.column_stack(columns)
 
 
-def _require_events(task: Task, outcome: NDArray[np.bool_], test: NDArray[np.bool_]) -> None:
+def _require_cases(
+    task: Task, person: NDArray[np.int64], outcome: NDArray[np.bool_], test: NDArray[np.bool_]
+) -> None:
+    """Raise TooFewCasesError where persons with, or without, the outcome are too few."""
+    refused = f"task {task.name}: not trained: too few cases:"
+    cases = _persons(person, outcome)
+    if cases < task.minimum_cases:
+        raise TooFewCasesError(f"{refused} {cases} recorded; {task.minimum_cases} are needed")
     for name, part in (("training", ~test), ("test", test)):
-        events, without = int(outcome[part].sum()), int((~outcome[part]).sum())
+        events, without = _persons(person, outcome & part), _persons(person, ~outcome & part)
         if min(events, without) < task.minimum_events:
             raise TooFewCasesError(
-                f"task {task.name}: not trained, too few cases: the {name} persons have {events} "
-                f"events and {without} without; {task.minimum_events} of each are needed"
+                f"{refused} the {name} persons have {events} with the outcome and {without} "
+                f"without; {task.minimum_events} of each are needed"
             )
+
+
+def _persons(person: NDArray[np.int64], which: NDArray[np.bool_]) -> int:
+    return len(np.unique(person[which]))
 
 
 def _unstandardised(pipeline: Any) -> tuple[NDArray[np.float64], float]:

@@ -14,23 +14,28 @@ from pumasi.quality.gate import Purpose, reasons_closed
 from pumasi.quality.judge import could_not_check, judge, share_is_within
 from pumasi.quality.outcome import Category, Check, Outcome, Severity, Source, Status
 from pumasi.quality.thresholds import apply_thresholds
+from pumasi.quality.verification import Listed, check_of, local_concepts, verification_outcomes
 
 __all__ = [
     "OF_SOURCE_TABLES",
     "Category",
     "Check",
+    "Listed",
     "Outcome",
     "Purpose",
     "Severity",
     "Source",
     "Status",
     "apply_thresholds",
+    "check_of",
     "conservation_outcomes",
     "could_not_check",
     "dbt_checks",
     "dbt_outcomes",
     "is_of_source_table",
     "judge",
+    "local_concepts",
     "reasons_closed",
     "share_is_within",
+    "verification_outcomes",
 ]

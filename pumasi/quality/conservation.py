@@ -33,7 +33,7 @@ _UNREADABLE = """
 # Compared delivery by delivery: a gap in one must not cancel a surplus in another.
 _WITHOUT_FATE = """
     with read as (
-        select delivery_id, source_table, sum(rows_read)::bigint as n
+        select delivery_id, source_table, sum(rows_read + rows_withdrawn)::bigint as n
         from read_parquet($counts) group by all
     ), fated as (
         select delivery_id, source_table, sum(rows)::bigint as n

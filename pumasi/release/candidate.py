@@ -38,6 +38,10 @@ _FATES = """
     select delivery_id, source_table, fate, rule, count(*) as rows
     from intermediate.int_row_fates
     group by all
+    union all
+    select delivery_id, source_table, 'withdrawn', 'person_withdrawn', rows_withdrawn
+    from ({read_counts})
+    where rows_withdrawn > 0
     order by all
 """
 
@@ -71,13 +75,14 @@ def write_candidate(
         for name, schema in tables.items():
             _copy(connection, _sorted_by_person(connection, schema, name), folder / name)
         _copy(connection, "from intermediate.int_deliveries order by all", folder / "deliveries")
-        _copy(connection, _FATES, folder / "row_fates")
+        read_counts = _read_counts(connection, paths)
+        _copy(connection, _FATES.format(read_counts=read_counts), folder / "row_fates")
         _copy(
             connection,
             "from intermediate.int_reference_losses order by all",
             folder / "reference_losses",
         )
-        _copy(connection, _read_counts(connection, paths), folder / "read_counts")
+        _copy(connection, f"{read_counts} order by all", folder / "read_counts")
         hashes = {name: sha256_of_file(folder / f"{name}.parquet") for name in tables}
         write_json(folder / _MARKER, {"id": uuid4().hex, "run_id": run_id, "tables": hashes})
         publish_folder(folder, paths.candidate)
@@ -141,7 +146,7 @@ def _read_counts(connection: duckdb.DuckDBPyConnection, paths: SitePaths) -> str
             "pull and read the delivery again"
         )
     names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    return f"from read_parquet([{names}], union_by_name = true) order by all"
+    return f"from read_parquet([{names}], union_by_name = true)"
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, stem: Path) -> None:

@@ -9,6 +9,7 @@ import duckdb
 
 from pumasi.config.paths import SitePaths
 from pumasi.errors import GateClosedError, ReleaseError
+from pumasi.extract.tombstones import require_purged
 from pumasi.quality.gate import Purpose
 from pumasi.release.content import table_content
 from pumasi.release.release import Release, load_release
@@ -43,9 +44,12 @@ def open_release(site_id: str, purpose: Purpose, at: datetime, home: Path | None
     """Return the latest release of the site if the gate is open for the purpose at that time.
 
     `at` is an aware datetime; what was sealed only after it is not open at it. Raises
-    GateClosedError with every reason, and ReleaseError when the latest release is damaged.
+    GateClosedError with every reason, ReleaseError when the latest release is damaged, and
+    WithdrawalError while a withdrawal has not ended.
     """
-    release = latest_release(SitePaths.of(site_id, home))
+    paths = SitePaths.of(site_id, home)
+    require_purged(paths)
+    release = latest_release(paths)
     if release is None:
         raise GateClosedError(
             f"site {site_id} is closed for {purpose.name}: no release has been sealed; build one"
@@ -65,7 +69,8 @@ def open_release(site_id: str, purpose: Purpose, at: datetime, home: Path | None
 def verify_release(paths: SitePaths, release_id: str) -> Release:
     """Verify every seal, the manifest, every file and its rows; return it with its last seal.
 
-    Raises ReleaseError that lists everything found wrong.
+    A release that lost its tables to a withdrawal has none to verify. Raises ReleaseError that
+    lists everything found wrong.
     """
     folder = paths.releases / release_id
     files = [path for path in seal_files(paths).values() if path.parent.parent == folder]
@@ -90,6 +95,9 @@ def _loaded(paths: SitePaths, seal_file: Path, problems: list[str]) -> Release |
 
 def _problems_of_files(release: Release) -> list[str]:
     problems = []
+    found = {path.name for path in (release.folder / "tables").glob("*")}
+    if release.is_purged:
+        return [f"release {release.id}: was purged and still has tables"] if found else []
     with duckdb.connect() as connection:
         for name, entry in release.manifest.tables.items():
             try:
@@ -98,7 +106,6 @@ def _problems_of_files(release: Release) -> list[str]:
             except ReleaseError as error:
                 problems.append(str(error))
     expected = {f"{name}.parquet" for name in release.tables}
-    found = {path.name for path in (release.folder / "tables").glob("*")}
     strangers = sorted(found - expected)
     if strangers:
         problems.append(f"release {release.id}: not sealed with it: {', '.join(strangers)}")

@@ -21,7 +21,12 @@ from pumasi.quality.outcome import Outcome
 from pumasi.release.files import sha256_of_file
 from pumasi.release.records import Manifest, Seal, signature_problem
 
+# Beside the manifest of a release that lost its tables to a withdrawal.
+PURGED = "purged.json"
 _REMEDY = "Don't use it; move its folder away and build again"
+_PURGED_REASON = (
+    "its tables were taken away, because they held a person who withdrew since; build again"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,13 @@ class Release:
 
     def reasons_closed(self, purpose: Purpose | None = None) -> list[str]:
         """Return why the gate is closed; an empty list means open."""
-        return reasons_closed(self.outcomes, self.seal.broken_step, purpose)
+        reasons = reasons_closed(self.outcomes, self.seal.broken_step, purpose)
+        return [*reasons, *([_PURGED_REASON] if self.is_purged else [])]
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether its tables were taken away, because they held a person who withdrew."""
+        return (self.folder / PURGED).exists()
 
     def table(self, name: str) -> Path:
         """Return the parquet file of a table after verifying its bytes.
@@ -60,6 +71,8 @@ class Release:
         if entry is None:
             known = ", ".join(self.tables) or "none"
             raise ReleaseError(f"release {self.id} has no table '{name}'; it has: {known}")
+        if self.is_purged:
+            raise ReleaseError(f"release {self.id}: {_PURGED_REASON}")
         path = self.folder / "tables" / f"{name}.parquet"
         if not path.is_file():
             raise ReleaseError(f"release {self.id}: the file of table '{name}' is gone. {_REMEDY}")

@@ -22,6 +22,7 @@ import duckdb
 
 from pumasi.config.paths import SitePaths
 from pumasi.errors import ReleaseError
+from pumasi.extract.tombstones import require_purged
 from pumasi.quality.outcome import Outcome
 from pumasi.release.candidate import ACCOUNTING, Candidate, read_candidate
 from pumasi.release.content import table_content
@@ -58,7 +59,8 @@ def seal(
     can't be written.
     """
     _refuse_twice_named(outcomes)
-    with _sealing(paths):
+    require_purged(paths)
+    with sealing(paths):
         candidate = _candidate_of(paths, provenance.run_id)
         finished = _finished(paths, candidate)
         if finished:
@@ -102,7 +104,7 @@ def seal_broken(
         broken_step=step,
         tables={},
     )
-    with _sealing(paths):
+    with sealing(paths):
         new = _gather(paths, manifest, paths.candidate)
         _publish(paths, new, paths.releases / manifest.release_id)
         shutil.rmtree(paths.candidate, ignore_errors=True)
@@ -194,7 +196,7 @@ def _candidate_in(seal_file: Path) -> str | None:
 
 
 @contextmanager
-def _sealing(paths: SitePaths) -> Iterator[None]:
+def sealing(paths: SitePaths) -> Iterator[None]:
     """Let one process seal at a time, and turn what the disk refuses into a ReleaseError.
 
     The lock is the kernel's and ends with the process that holds it.

@@ -86,14 +86,16 @@ def visits_of(
 ) -> Visits:
     """Return the visits of `people` to `hospital`, those for acute events among them."""
     conditions, acute = blocks_of("conditions"), blocks_of("acute_reasons")
-    reasons = tuple(dict.fromkeys((*conditions, *acute, *events.names)))
+    reasons = tuple(dict.fromkeys((*conditions, *acute, *blocks_of("events"))))
+    reason_of = {event_name(name): name for name in conditions if "acute" in conditions[name]}
     row, day = _ordinary(draw, people, morbidity, hospital, world)
     reason, sudden = _reasons(draw, morbidity, row, day, reasons)
     kind = np.zeros(len(row), np.int8)
     rush = draw.random(len(row)) < parameters("background")["care"]["p_emergency_if_acute"]
     kind[sudden & rush] = KINDS.index("emergency")
     event_kind, event_days = _event_stays(draw, events)
-    event_reason = np.array([reasons.index(name) for name in events.names])[events.event]
+    event_places = [reasons.index(reason_of.get(name, name)) for name in events.names]
+    event_reason = np.array(event_places)[events.event]
     row = np.concatenate([row, events.row])
     day = np.concatenate([day, events.day]).astype(np.int32)
     reason = np.concatenate([reason, event_reason]).astype(np.int16)
@@ -273,13 +275,8 @@ def _event_stays(
 
 
 def _specialty(reason: str) -> str:
-    for block in ("conditions", "acute_reasons", "events"):
-        found = blocks_of(block).get(reason)
-        if found is not None:
-            return str(found["specialty"])
-    # The event of an acute condition has the condition's.
-    conditions = blocks_of("conditions")
-    return next(str(conditions[c]["specialty"]) for c in conditions if event_name(c) == reason)
+    blocks = (blocks_of(block) for block in ("conditions", "acute_reasons", "events"))
+    return next(str(block[reason]["specialty"]) for block in blocks if reason in block)
 
 
 def _short_courses() -> Iterator[tuple[str, list[tuple[str, float, float, int]]]]:

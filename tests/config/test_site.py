@@ -103,7 +103,7 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
         (
             'format = "fhir_r4"',
             'format = "fhir"',
-            "format: got 'fhir', wants 'omop_cdm', 'fhir_r4' or 'synthea_csv'",
+            "format: got 'fhir', wants 'omop_cdm', 'fhir_r4', 'synthea_csv' or 'hospital_csv'",
         ),
         (
             "as_of = 2024-01-31",
@@ -118,8 +118,8 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
         (
             'name = "Bada"',
             'colour = "blue"\nname = "Bada"',
-            "colour is not a key of this file; it knows id, name, format, description, source, "
-            "vocabulary, values, thresholds",
+            "colour is not a key of this file; it knows id, name, format, description, real, "
+            "source, vocabulary, mapping, values, thresholds",
         ),
         (
             'name = "Bada"\n',

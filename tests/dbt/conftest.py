@@ -17,6 +17,14 @@ def fhir_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
 
 
 @pytest.fixture(scope="session")
+def hospital_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
+    """The project's models for a site of a hospital's CSV files, ready to be run."""
+    home: Path = tmp_path_factory.mktemp("compiled_hospital")
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    return compile_project("hospital_csv", home)
+
+
+@pytest.fixture(scope="session")
 def synthea_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
     """The project's models for a site of Synthea files, ready to be run."""
     home: Path = tmp_path_factory.mktemp("compiled_synthea")

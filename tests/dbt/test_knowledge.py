@@ -20,13 +20,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.hospital import (
+    AGALSIDASE,
+    ALBUTEROL,
     ASTHMA,
     BLEED,
+    BUDESONIDE,
     CELECOXIB,
     COPD,
+    CREATININE,
     DICLOFENAC,
+    FABRY,
+    LIMB_PAIN,
     MONTELUKAST,
     PREDNISONE,
+    PROTEINURIA,
+    TIA,
     CompiledProject,
     TinyHospital,
     ingest,
@@ -38,10 +46,44 @@ FIRST_DAY = date(2015, 1, 1)
 DAYS = 5 * 365
 AS_OF = FIRST_DAY + timedelta(days=DAYS)
 PERSONS = 12
+# Some are young enough for pain from before 20, some grow too old for a gate.
+BORN = ("1970-05-01", "2000-03-01", "1962-01-01")
 OUTCOMES = ("has_gi_bleed_365", "gi_bleed_date", "days_to_gi_bleed", "has_died_365")
+# Of the marts with many indexes a person: what of a row looks past its index.
+PAST_INDEX = {
+    "asthma__risk_features": (
+        "exacerbations_12m",
+        "has_exacerbation_12m",
+        "has_acute_exacerbation_12m",
+        "has_died_12m",
+    ),
+    "fabry__screening_features": (
+        "has_fabry_5y",
+        "has_died_5y",
+        "suspicion_date",
+        "is_suspected_by_180",
+        "is_suspected_by_365",
+    ),
+}
 LATER = (*OUTCOMES, "last_contact_date")
-DIAGNOSES = (ASTHMA, COPD, BLEED)
-DRUGS = (CELECOXIB, DICLOFENAC, MONTELUKAST, PREDNISONE)
+MARTS = (
+    "asthma__cohort",
+    "gi_bleed__new_users",
+    "core__charlson",
+    "core__comedication",
+    "fabry__cohort",
+    *PAST_INDEX,
+)
+DIAGNOSES = (ASTHMA, ASTHMA, COPD, BLEED, FABRY, PROTEINURIA, TIA, LIMB_PAIN)
+DRUGS = (
+    CELECOXIB,
+    DICLOFENAC,
+    MONTELUKAST,
+    PREDNISONE,
+    ALBUTEROL,
+    BUDESONIDE,
+    AGALSIDASE,
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +99,9 @@ class Record:
         """Day from FIRST_DAY on which it became known; never said means with the extract."""
         return DAYS if self.known is None else self.known
 
+
+# The change of a detail that features are made of; decision 0011 says what becomes of them.
+SUPPLY = ("MedicationRequest", "detail")
 
 days = st.integers(min_value=0, max_value=DAYS - 1)
 persons = st.integers(min_value=0, max_value=PERSONS - 1)
@@ -91,8 +136,12 @@ def build(
     """Rows of the marts of a hospital with these records, keyed by mart."""
     hospital = TinyHospital()
     for person in range(PERSONS):
-        hospital.add_person(f"p{person}")
-        hospital.add_visit(f"p{person}", day(person))
+        hospital.add_person(f"p{person}", born=BORN[person % len(BORN)])
+        for number in range(person, DAYS, 200):
+            hospital.add_visit(f"p{person}", day(number))
+            hospital.add_measurement(
+                f"p{person}", CREATININE, day(number), 0.8 + 0.1 * person, "mg/dL"
+            )
     for each in said:
         said_in(hospital, each)
     with tempfile.TemporaryDirectory() as folder:
@@ -150,14 +199,17 @@ def two_deliveries(
     made: list[Change],
     added: list[Record],
     cut: int,
+    *,
+    supplies_change: bool,
 ) -> tuple[TinyHospital, TinyHospital]:
     """One hospital as delivered first, and as delivered a year later."""
     first = TinyHospital()
     names: list[tuple[str, str, int]] = []
     for person in range(PERSONS):
-        first.add_person(f"p{person}")
-        name = first.add_visit(f"p{person}", day(person))
-        names.append(("Encounter", name, person))
+        first.add_person(f"p{person}", born=BORN[person % len(BORN)])
+        for number in range(person, DAYS, 200):
+            name = first.add_visit(f"p{person}", day(number))
+            names.append(("Encounter", name, number))
     for each in said:
         names.append(said_in(first, each))
     late: list[Visited] = []
@@ -179,6 +231,8 @@ def two_deliveries(
         second.change(name, id=f"late-{number}")
     for change in made:
         place = change.at % len(names)
+        if not supplies_change and (names[place][0], change.kind) == SUPPLY:
+            continue
         change_one(second, *names[place], change, cut)
         if change.kind == "delete" and names[place][2] > cut:
             del names[place]
@@ -195,6 +249,9 @@ def said_in(hospital: TinyHospital, each: Record) -> tuple[str, str, int]:
         name = hospital.add_drug(person, each.code, day(each.happened), days=30)
         return ("MedicationRequest", name, each.known_day())
     known = None if each.known is None else day(each.known)
+    if each.code == ASTHMA and each.known == each.happened:
+        # Asthma that is recorded at once is an emergency: otherwise nobody had an attack.
+        hospital.add_visit(person, day(each.happened), kind="EMER")
     name = hospital.add_condition(person, each.code, day(each.happened), known)
     return ("Condition", name, each.known_day())
 
@@ -231,7 +288,7 @@ def concept(number: int) -> dict[str, Any]:
 
 
 def marts_of(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
-    return {mart: rows(connection, mart) for mart in ("asthma__cohort", "gi_bleed__new_users")}
+    return {mart: rows(connection, mart) for mart in MARTS}
 
 
 def deliver(project: CompiledProject, *delivered: TinyHospital) -> dict[str, list[dict[str, Any]]]:
@@ -265,14 +322,23 @@ def rows(connection: duckdb.DuckDBPyConnection, mart: str) -> list[dict[str, Any
 def decided_by(cut: date, marts: dict[str, list[dict[str, Any]]]) -> set[tuple[Any, ...]]:
     """Everything that was decided up to a day: entries and censorings, and rows of new users."""
     said: set[tuple[Any, ...]] = set()
-    for row in marts["asthma__cohort"]:
-        for name, value in row.items():
-            if name.endswith("_date") and value is not None and value <= cut:
-                said.add((row["person_id"], name, value))
+    for mart in ("asthma__cohort", "fabry__cohort", "core__charlson"):
+        for row in marts[mart]:
+            for name, value in row.items():
+                if name.endswith("_date") and value is not None and value <= cut:
+                    said.add((mart, row["person_id"], row.get("category"), name, value))
     for row in marts["gi_bleed__new_users"]:
         if row["index_date"] <= cut:
             known = {k: v for k, v in row.items() if k not in LATER}
             said.add((row["person_id"], *known.items()))
+    for row in marts["core__comedication"]:
+        if row["first_known_date"] <= cut:
+            said.add(("ever exposed", row["person_id"], row["ingredient_concept_id"]))
+    for mart, later in PAST_INDEX.items():
+        for row in marts[mart]:
+            if row["index_date"] <= cut:
+                known = {k: v for k, v in row.items() if k not in later}
+                said.add((mart, *known.items()))
     return said
 
 
@@ -298,6 +364,7 @@ def test_what_became_known_later_changes_nothing_decided_before(
     made=st.lists(changes, min_size=5, max_size=60),
     added=records,
     cut=days,
+    supplies_change=st.booleans(),
 )
 def test_a_second_delivery_changes_nothing_decided_before(
     fhir_project: CompiledProject,
@@ -306,11 +373,16 @@ def test_a_second_delivery_changes_nothing_decided_before(
     made: list[Change],
     added: list[Record],
     cut: int,
+    supplies_change: bool,
 ) -> None:
-    first, second = two_deliveries(said, visits, made, added, cut)
+    first, second = two_deliveries(said, visits, made, added, cut, supplies_change=supplies_change)
     last = FIRST_DAY + timedelta(days=cut)
-    alone = decided_by(last, deliver(fhir_project, first))
-    assert alone == decided_by(last, deliver(fhir_project, first, second))
+    alone, both = deliver(fhir_project, first), deliver(fhir_project, first, second)
+    if supplies_change:
+        # A supply as it was before its correction is not read: what is made of supplies (attacks,
+        # steps, adherence) is known from the correction on, later and never earlier.
+        alone["asthma__risk_features"] = both["asthma__risk_features"] = []
+    assert decided_by(last, alone) == decided_by(last, both)
 
 
 @pytest.mark.slow
@@ -319,8 +391,13 @@ def test_a_second_delivery_changes_nothing_decided_before(
 def test_an_extract_that_ends_earlier_turns_labels_to_null_and_changes_nothing_else(
     fhir_project: CompiledProject, said: list[Record], through: int
 ) -> None:
-    whole = build(fhir_project, said)["gi_bleed__new_users"]
-    cut = build(fhir_project, said, through)["gi_bleed__new_users"]
+    all_of_it, part = build(fhir_project, said), build(fhir_project, said, through)
+    for mart, later in PAST_INDEX.items():
+        labels = [name for name in later if name.startswith(("has_", "exacerbations"))]
+        assert blanked(all_of_it[mart], labels) == blanked(part[mart], labels)
+        for one, other in zip(sorted_rows(all_of_it[mart]), sorted_rows(part[mart]), strict=True):
+            assert all(other[name] in (None, one[name]) for name in labels)
+    whole, cut = all_of_it["gi_bleed__new_users"], part["gi_bleed__new_users"]
     last = FIRST_DAY + timedelta(days=through)
     assert [row["person_id"] for row in whole] == [row["person_id"] for row in cut]
     for one, other in zip(whole, cut, strict=True):
@@ -333,6 +410,14 @@ def test_an_extract_that_ends_earlier_turns_labels_to_null_and_changes_nothing_e
                 assert value == one[name], name
 
 
+def sorted_rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(found, key=lambda row: (row["person_id"], row["index_date"], row.get("gate", "")))
+
+
+def blanked(found: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    return [row | dict.fromkeys(names) for row in sorted_rows(found)]
+
+
 def test_random_hospitals_do_have_users_entries_and_labels(fhir_project: CompiledProject) -> None:
     """The properties above would hold on empty marts: this hospital shows that they are not."""
     said = [
@@ -343,6 +428,10 @@ def test_random_hospitals_do_have_users_entries_and_labels(fhir_project: Compile
         Record(2, BLEED, 600, 600),
         Record(3, DICLOFENAC, 500, 500),
         Record(4, DICLOFENAC, DAYS - 100, DAYS - 100),
+        Record(1, ASTHMA, 1200, 1200),
+        Record(5, PROTEINURIA, 500, 500),
+        Record(5, FABRY, 900, 900),
+        Record(5, AGALSIDASE, 1000, 1000),
     ]
     marts = build(fhir_project, said)
     (asthma,) = marts["asthma__cohort"]
@@ -350,3 +439,17 @@ def test_random_hospitals_do_have_users_entries_and_labels(fhir_project: Compile
     assert asthma["korean_claims_date"] == FIRST_DAY + timedelta(days=90)
     labels = sorted(str(row["has_gi_bleed_365"]) for row in marts["gi_bleed__new_users"])
     assert labels == ["False", "None", "True"]
+    (fabry,) = marts["fabry__cohort"]
+    assert fabry["suspicion_date"] == FIRST_DAY + timedelta(days=900)
+    assert fabry["definite_date"] == FIRST_DAY + timedelta(days=1000)
+    screened = marts["fabry__screening_features"]
+    assert {row["gate"] for row in screened} == {"general", "kidney"}
+    (gate,) = [row for row in screened if row["gate"] == "kidney"]
+    assert gate["index_date"] == FIRST_DAY + timedelta(days=500)
+    assert (gate["had_proteinuria"], gate["is_suspected_by_365"]) == (False, False)
+    at_risk = [
+        row for row in marts["asthma__risk_features"] if row["person_id"] == asthma["person_id"]
+    ]
+    assert {row["has_exacerbation_12m"] for row in at_risk} == {True, False, None}
+    assert max(row["attacks_12m"] for row in at_risk) == 1
+    assert len(at_risk) > 30

@@ -38,6 +38,7 @@ SABA, ICS, LTRA, TIOTROPIUM, INHALED_THERAPY, PREDNISONE = (
 )
 CELECOXIB, DICLOFENAC, ASPIRIN = 1118084, 1124300, 1112807
 HOSPITAL, EMERGENCY, BOTH, OFFICE = 9201, 9203, 262, 9202
+FEMALE, MALE = 8532, 8507
 ORAL, INTRAVENOUS, INTRA_ARTICULAR = 4132161, 4171047, 4006860
 
 CONTROLLERS = {ICS, LTRA, TIOTROPIUM}
@@ -60,6 +61,8 @@ class Record:
     end: date | None = None
     days_supply: int | None = None
     route: int | None = None
+    value: float | None = None
+    value_concept: int | None = None
 
     @property
     def evidence(self) -> date:
@@ -78,6 +81,9 @@ class Person:
     observations: list[Record] = field(default_factory=list)
     periods: list[tuple[date, date]] = field(default_factory=list)
     died: date | None = None
+    measurements: list[Record] = field(default_factory=list)
+    procedures: list[Record] = field(default_factory=list)
+    sex: int = FEMALE
 
     def known_by(self, day: date) -> "Person":
         """Return the person as known on a day."""
@@ -489,7 +495,7 @@ def write_intermediate(connection: duckdb.DuckDBPyConnection, persons: tuple[Per
         "intermediate.int_persons": (
             "person_id bigint, split_key integer, gender_concept_id integer, "
             "year_of_birth integer, month_of_birth integer",
-            [(p.id, p.id % 100, 8532, p.born.year, p.born.month) for p in persons],
+            [(p.id, p.id % 100, p.sex, p.born.year, p.born.month) for p in persons],
         ),
         "intermediate.int_condition_occurrences": (
             "person_id bigint, condition_concept_id integer, event_date date, known_date date, "
@@ -525,16 +531,41 @@ def write_intermediate(connection: duckdb.DuckDBPyConnection, persons: tuple[Per
             [(p.id, o.concept, o.event, o.known) for p in persons for o in p.observations],
         ),
         "intermediate.int_procedure_occurrences": (
-            "person_id bigint, event_date date, known_date date",
-            [],
+            "person_id bigint, procedure_concept_id integer, event_date date, known_date date",
+            [
+                (p.id, each.concept, each.event, each.known)
+                for p in persons
+                for each in p.procedures
+            ],
         ),
         "intermediate.int_measurements": (
-            "person_id bigint, event_date date, known_date date",
-            [],
+            "person_id bigint, measurement_concept_id integer, event_date date, known_date date, "
+            "value_as_concept_id integer",
+            [
+                (p.id, each.concept, each.event, each.known, each.value_concept)
+                for p in persons
+                for each in p.measurements
+            ],
+        ),
+        "intermediate.int_measurements_standardised": (
+            "person_id bigint, measurement_concept_id integer, event_date date, known_date date, "
+            "value_as_number double",
+            [
+                (p.id, each.concept, each.event, each.known, each.value)
+                for p in persons
+                for each in p.measurements
+            ],
+        ),
+        "intermediate.int_drug_ingredients": (
+            "drug_concept_id integer, ingredient_concept_id integer",
+            [
+                (concept, concept)
+                for concept in sorted({d.concept for p in persons for d in p.drugs})
+            ],
         ),
         "intermediate.int_deaths": (
-            "person_id bigint, death_date date",
-            [(p.id, p.died) for p in persons if p.died],
+            "person_id bigint, death_date date, known_date date",
+            [(p.id, p.died, p.died) for p in persons if p.died],
         ),
         "intermediate.int_observation_periods": (
             "person_id bigint, observation_period_start_date date, "
@@ -562,13 +593,14 @@ def write_intermediate(connection: duckdb.DuckDBPyConnection, persons: tuple[Per
 def build_marts(connection: duckdb.DuckDBPyConnection, project: CompiledProject) -> None:
     """Run the models of the marts, and of the concept sets, in their order."""
     for schema, name, path, types in project.seeds:
-        if name == "concept_sets":
+        if name == "concept_sets" or "/seeds/clinical/" in path:
             connection.execute(
                 f"create table {schema}.{name} as "
                 f"from read_csv('{path}', header = true, types = {types})"
             )
+    subjects = ("asthma__", "core__", "fabry__", "gi_bleed__", "int_concept_set_members")
     for schema, name, kind, sql in project.models:
-        if name.startswith(("asthma__", "gi_bleed__", "int_concept_set_members")):
+        if name.startswith(subjects):
             connection.execute(f'create {kind} {schema}."{name}" as {sql}')
 
 

@@ -32,6 +32,20 @@ def spoil_times(table: str, start: str, end: str | None = None) -> list[str]:
     return changes
 
 
+# The day of each mart that must lie in the extract, and the outcome of those with an index.
+DAYS = {
+    "core__charlson": "known_date",
+    "core__comedication": "episode_start_date",
+    "fabry__kidney_course": "measured_date",
+    "fabry__evidence": "event_date",
+    "fabry__cohort": "suspicion_date",
+    "asthma__treatment_episodes": "episode_start_date",
+}
+INDEXES = {
+    "fabry__screening_features": "has_fabry_5y",
+    "asthma__risk_features": "has_exacerbation_12m",
+}
+
 SPOILED = [
     spoil("person", "person_id = 2", year_of_birth="1899", gender_concept_id="0"),
     spoil("person", "person_id = 3", month_of_birth="13"),
@@ -83,6 +97,17 @@ SPOILED = [
           index_date=FUTURE, is_female="null", has_gi_bleed_365="null"),
     spoil("gi_bleed__new_users", "person_id = 5", age_at_index="-1", is_female="null",
           has_gi_bleed_365="null"),
+    *(spoil(mart, "person_id = 1", split_key="100", **{day: FUTURE})
+      for mart, day in DAYS.items()),
+    spoil("asthma__treatment_episodes", "kind = 'gina_step'", episode_start_date=FUTURE),
+    spoil("fabry__kidney_course", "person_id in (1, 2)", creatinine="90", egfr="null"),
+    spoil("fabry__kidney_course", "person_id = 2", age_at_measurement="17"),
+    *(spoil(mart, "person_id = 1", split_key="-1", age_at_index="121", is_female="null",
+            **{outcome: "null"})
+      for mart, outcome in INDEXES.items()),
+    spoil("fabry__screening_features", "person_id = 2", has_fabry_5y="null"),
+    spoil("asthma__risk_features", "person_id = 1", last_eosinophils="0.3"),
+    spoil("asthma__risk_features", "person_id = 2", has_exacerbation_12m="null"),
 ]  # fmt: skip
 
 EVENTS = {
@@ -153,7 +178,24 @@ EXPECTED = {
     "gi_bleed__new_users.index_date_is_in_observation": (2, 10),
     "gi_bleed__new_users.sex_is_known": (2, 10),
     "gi_bleed__new_users.outcome_is_observed": (6, 10),
+    "fabry__kidney_course.creatinine_is_plausible": (2, 10),
+    "fabry__kidney_course.egfr_is_known": (1, 9),  # of adults
+    "fabry__screening_features.outcome_is_observed": (10, 10),
+    "asthma__risk_features.outcome_is_observed": (6, 10),
+    "asthma__risk_features.eosinophils_are_plausible": (1, 10),
 }
+for _mart, _day in DAYS.items():
+    EXPECTED |= {
+        f"{_mart}.split_key_is_in_range": (1, 10),
+        # A GINA step may begin after the extract.
+        f"{_mart}.{_day}_is_not_after_extraction": (1, 9 if "treatment" in _mart else 10),
+    }
+for _mart in INDEXES:
+    EXPECTED |= {
+        f"{_mart}.split_key_is_in_range": (1, 10),
+        f"{_mart}.age_at_index_is_plausible": (1, 10),
+        f"{_mart}.sex_is_known": (1, 10),
+    }
 for _table, (_start, _end) in EVENTS.items():
     EXPECTED |= {
         f"{_table}.{_start}_is_not_after_extraction": (1, 20),
@@ -182,6 +224,9 @@ MAY_LACK = {
     "drug_exposure.quantity_is_not_negative",
     "measurement.unit_concept_id_is_mapped",
     "measurement.range_is_in_order",
+    "fabry__kidney_course.creatinine_is_plausible",
+    "fabry__kidney_course.egfr_is_known",
+    "asthma__risk_features.eosinophils_are_plausible",
     *(f"{table}.{start}_is_not_after_death" for table, (start, _) in EVENTS.items()),
 }
 
@@ -220,7 +265,7 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 
 def test_a_hospital_that_is_well_passes_everything(well: dict[str, Outcome]) -> None:
     assert [o for o in well.values() if o.status is not Status.PASSED] == []
-    assert len(well) == 99
+    assert len(well) == 130
 
 
 def test_every_rule_is_broken_by_the_spoiled_hospital(spoiled: dict[str, Outcome]) -> None:
@@ -264,6 +309,7 @@ def test_completeness_is_broken_by_what_is_missing(unknown: dict[str, Outcome]) 
     }
 
     assert missing.pop("measurement.unit_concept_id_is_mapped") == (0, 0)  # no number, no unit
+    assert missing.pop("fabry__kidney_course.egfr_is_known") == (0, 0)  # no creatinine, no eGFR
     assert missing["cdm_source.names_are_stated"] == (1, 1)
     assert missing["person.gender_is_known"] == (10, 10)
     assert [name for name, (broken, of) in missing.items() if broken != of or not of] == []
@@ -286,7 +332,7 @@ def test_every_table_has_rows_is_asked_and_every_category_is_there(
 ) -> None:
     tables = {outcome.table for outcome in well.values()}
 
-    assert len(tables) == 15
+    assert len(tables) == 23
     assert {f"{table}.has_rows" for table in tables} <= well.keys()
     assert {outcome.category for outcome in well.values()} == {
         "conformance",
@@ -321,6 +367,7 @@ def test_what_closes_the_gate_is_what_can_t_be_in_any_hospital(well: dict[str, O
     }
     late = {name for name in well if "is_not_after_extraction" in name}
     assert {name.partition(".")[0] for name in late - blocking} == {
+        *DAYS,
         "asthma__cohort",
         "asthma__exacerbations",
         "gi_bleed__new_users",

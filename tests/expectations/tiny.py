@@ -82,6 +82,37 @@ TABLES = {
             true as is_female, case when i < 6 then false end as has_gi_bleed_365
         from range(10) r(i)
     """,
+    "core__charlson": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as known_date from range(10) r(i)
+    """,
+    "core__comedication": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as episode_start_date
+        from range(10) r(i)
+    """,
+    "fabry__kidney_course": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as measured_date,
+            1::double as creatinine, 40 as age_at_measurement,
+            90::double as egfr from range(10) r(i)
+    """,
+    "fabry__evidence": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as event_date from range(10) r(i)
+    """,
+    "fabry__cohort": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as suspicion_date from range(10) r(i)
+    """,
+    "fabry__screening_features": f"""
+        select {_PERSON_ID}, i::integer as split_key, 65 as age_at_index, true as is_female,
+            case when i < 2 then false end as has_fabry_5y from range(10) r(i)
+    """,
+    "asthma__treatment_episodes": f"""
+        select {_PERSON_ID}, i::integer as split_key, {_DAY} as episode_start_date,
+            case when i = 9 then 'gina_step' else 'inhaler' end as kind from range(10) r(i)
+    """,
+    "asthma__risk_features": f"""
+        select {_PERSON_ID}, i::integer as split_key, 65 as age_at_index, true as is_female,
+            200::double as last_eosinophils, case when i < 6 then false end as has_exacerbation_12m
+        from range(10) r(i)
+    """,
 }
 
 

@@ -56,6 +56,30 @@ SYNTHEA = {
     "2019-01-02T10:20:30Z,aaa-1,eee-1,survey,72166-2,Smoking,Never smoker,,text\n",
 }
 
+HOSPITAL = {
+    "patients.csv": "patient_no,patient_name,sex,birth_date,region,death_date,registered_date\n"
+    "10000001,Kim Old,F,19800203,Seoul,,20150301\n"
+    "10000002,Lee Old,M,19900405,Busan,20200101,20150302\n",
+    "encounters.csv": "encounter_no,patient_no,visit_type,start_datetime,end_datetime,department\n"
+    "E0001,10000001,O,2019-01-02 10:20,2019-01-02 10:35,IM\n",
+    "diagnoses.csv": "diagnosis_no,patient_no,encounter_no,kcd_code,kcd_version,diagnosis_type,"
+    "diagnosed_date,recorded_datetime\n"
+    "D0001,10000001,E0001,J459,KCD8,M,20190102,2019-01-03 09:00\n"
+    "D0002,10000001,E0001,E752,KCD8,R,20190102,2019-01-03 09:00\n",
+    "orders.csv": "order_no,patient_no,encounter_no,order_code,ordered_date,quantity,daily_dose,"
+    "daily_times,days,route,recorded_datetime\n"
+    "O0001,10000001,E0001,SIM-EDI-000001,20190102,60,1,2,30,PO,2019-01-02 11:00\n",
+    "lab_results.csv": "result_no,patient_no,encounter_no,lab_code,specimen_date,"
+    "reported_datetime,value_number,value_text,unit\n"
+    "R0001,10000001,E0001,SIM-LAB-0002,20190102,2019-01-02 15:00,4.0,,%\n"
+    "R0002,10000001,E0001,SIM-LAB-0024,20190102,2019-01-12 15:00,,uncertain,\n",
+    "procedures.csv": "procedure_no,patient_no,encounter_no,procedure_code,performed_date,"
+    "recorded_datetime\n"
+    "P0001,10000001,E0001,SIM-PROC-0001,20190102,2019-01-02 12:00\n",
+    "data_dictionary.csv": "file,column,meaning,unit,code_system\n"
+    "lab_results,value_number,result of the test,,\n",
+}
+
 
 def patient(identifier: str = "p1", **more: Any) -> dict[str, Any]:
     return {

@@ -14,6 +14,7 @@ from pumasi.errors import PumasiError
 from tests.extract.conftest import SETS
 from tests.extract.extracts import (
     CONDITIONS,
+    HOSPITAL,
     OMOP,
     PERSONS,
     SYNTHEA,
@@ -221,6 +222,23 @@ def test_nothing_that_is_not_allowed_enters_by_any_column(tmp_path: Path) -> Non
     assert not [text for text in [*texts, *others] if "byron" in text.lower()]
     assert csv.counts("patients")[4] == 1
     assert csv.counts("observations")[4] == 1
+    house = take_in_files(
+        tmp_path / "house",
+        HOSPITAL
+        | {
+            "patients.csv": HOSPITAL["patients.csv"]
+            .replace("Kim Old", SECRET)
+            .replace("10000001", SECRET)
+            .replace("Seoul", SECRET),
+            "lab_results.csv": HOSPITAL["lab_results.csv"].replace("uncertain", SECRET),
+            "orders.csv": HOSPITAL["orders.csv"].replace(",PO,", f",{secret},"),
+        },
+        "hospital_csv",
+    )
+    texts, others = left_behind(house)
+    assert not [text for text in [*texts, *others] if "byron" in text.lower()]
+    assert house.counts("lab_results")[4] == 1
+    assert house.counts("orders")[4] == 1
 
 
 def test_the_quarantine_holds_no_text_of_the_row(tmp_path: Path) -> None:
@@ -284,6 +302,19 @@ BROKEN: dict[str, Callable[[Path], tuple[str, dict[str, str | bytes]]]] = {
     "no person can be read": lambda path: (
         "omop_cdm",
         OMOP | {"person.csv": PERSONS.replace(",19", f",{SECRET}")},
+    ),
+    "a hospital's mixed line ends": lambda path: (
+        "hospital_csv",
+        HOSPITAL | {"patients.csv": HOSPITAL["patients.csv"].replace("Kim Old", f"{SECRET}\r")},
+    ),
+    "a hospital's unterminated quote": lambda path: (
+        "hospital_csv",
+        HOSPITAL | {"patients.csv": HOSPITAL["patients.csv"].replace("Kim Old", f'"{SECRET}')},
+    ),
+    "a hospital's other encoding": lambda path: (
+        "hospital_csv",
+        HOSPITAL
+        | {"patients.csv": HOSPITAL["patients.csv"].replace("Kim", f"김{SECRET}").encode("cp949")},
     ),
     "a carriage return in json": lambda path: (
         "fhir_r4",

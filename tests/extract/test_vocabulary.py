@@ -27,6 +27,7 @@ TABLES = (
     "drug_strength",
     "relationship",
     "vocabulary",
+    "source_to_concept_map",
 )
 CONCEPT = (
     "concept_id\tconcept_name\tdomain_id\tvocabulary_id\tconcept_class_id\tstandard_concept\t"
@@ -106,6 +107,7 @@ def test_the_shard_reads_to_its_counts(shared_data: Path, tmp_path: Path) -> Non
         "drug_strength": 0,
         "relationship": 696,
         "vocabulary": 59,
+        "source_to_concept_map": 0,
     }
     assert rows(paths, "concept", "concept_name, vocabulary_id, count(*) over ()")[0][2] == 15560
     manifest = json.loads((paths.vocabulary / "manifest.json").read_text())

@@ -14,6 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pumasi.errors import TaskError, TooFewCasesError
+from pumasi.learn.asthma_exacerbation import ASTHMA_EXACERBATION
+from pumasi.learn.fabry_screening import FABRY_SCREENING
+from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
 from pumasi.learn.task import FIRST_TEST_KEY, Task, fit, load_model
 
 TASK = Task(
@@ -32,6 +35,7 @@ def cohort(n: int = 4000, seed: int = 3) -> pa.Table:
     bled = generator.random(n) < expit(-6 + 0.08 * age + 0.5 * female)
     return pa.table(
         {
+            "person_id": np.arange(n),
             "split_key": generator.integers(0, 100, n),
             "age": age,
             "is_female": female,
@@ -101,8 +105,45 @@ def test_flagged_persons_are_left_out_and_counted() -> None:
 
 def test_too_few_cases_are_refused_with_their_number() -> None:
     rows = cohort(200)
-    with pytest.raises(TooFewCasesError, match=r"not trained, too few cases: the .* persons have"):
+    with pytest.raises(TooFewCasesError, match=r"not trained: too few cases: the .* persons have"):
         fit(replace(TASK, minimum_events=100), rows, "r")
+
+
+def test_cases_are_persons_however_many_rows_they_have() -> None:
+    """Nineteen persons of five rows each are nineteen cases; a twentieth is enough."""
+    frame = cohort(4000).to_pandas()
+    frame["person_id"] = frame.index // 5
+    frame["split_key"] = frame.person_id % 100
+    frame["bled"] = frame.person_id < 19
+    task = replace(TASK, minimum_events=1)
+    with pytest.raises(TooFewCasesError, match=r"too few cases: 19 recorded; 20 are needed"):
+        fit(task, pa.Table.from_pandas(frame), "r")
+    frame["bled"] = frame.person_id.isin([*range(13), *range(70, 77)])
+    model = fit(task, pa.Table.from_pandas(frame), "r")
+    assert (model.events_train, model.events_test) == (65, 35)
+
+
+def test_a_table_without_rows_has_too_few_cases() -> None:
+    with pytest.raises(TooFewCasesError, match="too few cases: 0 recorded"):
+        fit(TASK, cohort().slice(0, 0), "r")
+
+
+def test_rows_that_are_not_chosen_are_neither_learned_from_nor_counted_as_excluded() -> None:
+    frame = cohort().to_pandas()
+    frame["is_yearly"] = frame.index % 2 == 0
+    frame.loc[:9, "is_doubtful"] = True
+    task = replace(TASK, chosen_when=("is_yearly",))
+    model = fit(task, pa.Table.from_pandas(frame), "r")
+    assert (model.n_train + model.n_test, model.n_excluded) == (1995, 5)
+
+
+@pytest.mark.parametrize("task", [ASTHMA_EXACERBATION, FABRY_SCREENING, GI_BLEED_RISK])
+def test_a_task_learns_from_no_outcome_and_asks_for_twenty_cases(task: Task) -> None:
+    assert len(set(task.columns)) == len(task.columns)
+    seen_later = ("suspicion_date", "is_suspected_by_180", "is_suspected_by_365", "has_died_5y")
+    outcomes = ("has_exacerbation_12m", "has_acute_exacerbation_12m", "exacerbations_12m")
+    assert not {*seen_later, *outcomes, "has_fabry_5y", "has_gi_bleed_365"} & {*task.features}
+    assert task.minimum_cases == 20
 
 
 def test_person_of_whom_a_feature_is_not_known_is_left_out_and_counted() -> None:

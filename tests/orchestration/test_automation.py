@@ -148,8 +148,8 @@ def test_a_run_that_was_killed_with_its_process_is_not_waited_for_for_ever(ward:
     run(ward, "d1", dg.DagsterRunStatus.STARTED)
     soon = Ingests(ward.config, ward.instance, datetime.now(UTC))
     later = Ingests(ward.config, ward.instance, datetime.now(UTC) + DEAD_AFTER)
-    assert (soon.running(), soon.failures("d1")) == (1, 0)
-    assert (later.running(), later.failures("d1")) == (0, 1)
+    assert (len(soon.running()), soon.failures("d1")) == (1, 0)
+    assert (len(later.running()), later.failures("d1")) == (0, 1)
 
 
 def test_every_night_at_two_a_build_is_asked_for(ward: Ward) -> None:

@@ -52,7 +52,7 @@ def test_too_few_cases_end_in_an_open_release_and_no_model(built: Ward) -> None:
     assert release is not None
     assert release.reasons_closed() == []
     assert not list(built.paths.models.rglob("*.json"))
-    assert "not trained, too few cases" in str(metadata(built, *MODEL.path[1:])["state"])
+    assert "not trained: too few cases" in str(metadata(built, *MODEL.path[1:])["state"])
 
 
 def test_every_asset_says_how_many_rows_it_has(built: Ward) -> None:

@@ -14,9 +14,9 @@ TABLES = {
     "reference_losses": "(values ('condition_occurrence', 'visit_occurrence', 65332, 64717), "
     "('condition_occurrence', 'person', 65332, 0), ('death', 'person', 0, 0)) "
     "t(table_name, reference, rows_referring, rows_lost)",
-    "read_counts": "(values ('d1', 'person', 100, 99, 1), ('d1', 'visit', 50, 40, 10), "
-    "('d2', 'person', 10, 10, 0), ('d1', 'note', 0, 0, 0)) "
-    "t(delivery_id, source_table, rows_in, rows_read, rows_quarantined)",
+    "read_counts": "(values ('d1', 'person', 100, 99, 1, 0), ('d1', 'visit', 50, 40, 10, 0), "
+    "('d2', 'person', 10, 10, 0, 0), ('d1', 'note', 0, 0, 0, 0)) "
+    "t(delivery_id, source_table, rows_in, rows_read, rows_quarantined, rows_withdrawn)",
     "row_fates": "(values ('d1', 'person', 'in_omop', null, 90), "
     "('d1', 'person', 'duplicate', 'same_content', 9), ('d2', 'person', 'in_omop', null, 10), "
     "('d1', 'visit', 'in_omop', null, 40)) t(delivery_id, source_table, fate, rule, rows)",

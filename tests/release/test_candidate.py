@@ -66,7 +66,7 @@ def test_fates_are_counts_and_read_counts_are_those_of_the_deliveries_of_the_bui
         ("d1", "person", "duplicate", "same_content", 2),
         ("d1", "person", "in_omop", None, 40),
     ]
-    assert rows(site, "read_counts") == [("d1", "person", 43, 42, 1, 0)]
+    assert rows(site, "read_counts") == [("d1", "person", 43, 42, 1, 0, 0)]
 
 
 def test_a_delivery_without_read_counts_is_named(site: TinySite) -> None:

@@ -82,7 +82,7 @@ class TinySite:
         with duckdb.connect() as connection:
             connection.execute(
                 "copy (select 'd1' as delivery_id, 'person' as source_table, 43 as rows_in, "
-                "42 as rows_read, 1 as rows_quarantined, 0 as values_nulled) "
+                "42 as rows_read, 1 as rows_quarantined, 0 as rows_withdrawn, 0 as values_nulled) "
                 f"to '{self.paths.raw / 'd1' / 'read_counts.parquet'}' (format parquet)"
             )
         self.build()

@@ -32,8 +32,8 @@ def test_carriers_are_as_many_as_the_preset_says_and_of_the_right_sex() -> None:
     persons = persons_of(next(world.chunks("haneul")), world)
     group = places_of(persons["fabry_group"], GROUPS)
     carriers = (group >= 0) & (group < 4)
-    # Binomial with mean 400: four standard deviations are 79.
-    assert abs(np.count_nonzero(carriers) - 400) < 80
+    # Binomial with mean 900: four standard deviations are 117.
+    assert abs(np.count_nonzero(carriers) - 900) < 118
     female = persons["female"].to_numpy()
     for place, name in enumerate(GROUPS):
         assert (female[group == place] == name.endswith("F")).all()

@@ -33,3 +33,22 @@
         'observation_periods': ['content_hash'],
     }[entity]) }}
 {%- endmacro %}
+
+{#
+    Hash of the facts of a record, for a select from `received` joined to
+    `disputed`, which knows the hash of what a row says.
+-#}
+{% macro fact_hash(entity) -%}
+    {%- set facts = [] -%}
+    {%- for column in record_facts(entity) -%}
+        {%- set side = 'disputed.' if column == 'content_hash' else 'received.' -%}
+        {%- do facts.append(side ~ column) -%}
+    {%- endfor -%}
+    {{ key_hash(facts) }}
+{%- endmacro %}
+
+
+{# The visit that a row of `received` names; only events name one. #}
+{% macro visit_named(scope) -%}
+    {{ 'received.delivered_visit_id' if scope == 'events' else 'cast(null as bigint)' }}
+{%- endmacro %}

@@ -26,10 +26,28 @@ first_targets as (
 
 ),
 
+-- A text that the hospital uses for a unit counts before what UCUM means by it.
+units_numbered as (
+
+    select
+        code,
+        standard_concept_id,
+        row_number() over (
+            partition by code
+            order by
+                case when vocabulary_id = 'LOCAL_UNIT' then 0 else 1 end
+        ) as unit_no
+
+    from first_targets
+
+    where vocabulary_id in ('LOCAL_UNIT', 'UCUM')
+
+),
+
 units as (
 
-    select * from first_targets
-    where vocabulary_id = 'UCUM'
+    select * from units_numbered
+    where unit_no = 1
 
 ),
 

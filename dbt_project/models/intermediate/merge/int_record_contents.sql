@@ -8,10 +8,7 @@ contested as (
 
 ),
 
-{% for scope, entities in record_scopes() %}
-{% for entity in entities %}
-{{ entity }} as (
-
+{% call(scope, entity) each_received_entity() %}
     select
         '{{ scope }}' as scope,
         received.source_table,
@@ -32,21 +29,6 @@ contested as (
     {% if scope == 'events' %}
     where received.part = 0
     {% endif %}
-
-),
-
-{% endfor %}
-{% endfor %}
-unioned as (
-
-    {% for scope, entities in record_scopes() %}
-    {% set last_scope = loop.last %}
-    {% for entity in entities %}
-    select * from {{ entity }}
-    {{ 'union all' if not (last_scope and loop.last) }}
-    {% endfor %}
-    {% endfor %}
-
-)
+{% endcall %}
 
 select * from unioned

@@ -30,15 +30,7 @@ disputed as (
 
 ),
 
-{% for scope, entities in record_scopes() %}
-{% for entity in entities %}
-{% set facts = [] %}
-{% for column in record_facts(entity) %}
-{% set side = 'disputed.' if column == 'content_hash' else 'received.' %}
-{% do facts.append(side ~ column) %}
-{% endfor %}
-{{ entity }} as (
-
+{% call(scope, entity) each_received_entity() %}
     select
         disputed.scope,
         disputed.source_table,
@@ -48,12 +40,8 @@ disputed as (
         disputed.line_no,
         disputed.content_hash,
         received.source_version,
-        {% if scope == 'events' %}
-        received.delivered_visit_id,
-        {% else %}
-        cast(null as bigint) as delivered_visit_id,
-        {% endif %}
-        {{ key_hash(facts) }} as fact_hash
+        {{ visit_named(scope) }} as delivered_visit_id,
+        {{ fact_hash(entity) }} as fact_hash
 
     from {{ ref('int_' ~ entity ~ '_received') }} as received
 
@@ -64,22 +52,7 @@ disputed as (
             and received.delivery_id = disputed.delivery_id
             and received.source_table = disputed.source_table
             and disputed.scope = '{{ scope }}'
-
-),
-
-{% endfor %}
-{% endfor %}
-unioned as (
-
-    {% for scope, entities in record_scopes() %}
-    {% set last_scope = loop.last %}
-    {% for entity in entities %}
-    select * from {{ entity }}
-    {{ 'union all' if not (last_scope and loop.last) }}
-    {% endfor %}
-    {% endfor %}
-
-),
+{% endcall %},
 
 rows_of_records as (
 

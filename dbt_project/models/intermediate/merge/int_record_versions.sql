@@ -46,6 +46,7 @@ agreed as (
         contents.delivery_id,
         contents.file_no,
         contents.line_no,
+        contents.record_id,
         contents.record_id as record_key,
         false as id_is_shared,
         case
@@ -157,6 +158,7 @@ disputed as (
         delivery_id,
         file_no,
         line_no,
+        record_id,
         record_key,
         record_key <> record_id as id_is_shared,
         case

@@ -6,6 +6,7 @@ settled as (
 
     select
         visit_occurrence_id,
+        person_id,
         preceding_visit_occurrence_id
     from {{ ref('int_visits_settled') }}
 
@@ -24,7 +25,9 @@ named as (
 
 preceding as (
 
-    select settled.visit_occurrence_id
+    select
+        settled.visit_occurrence_id,
+        settled.person_id
 
     from settled
 

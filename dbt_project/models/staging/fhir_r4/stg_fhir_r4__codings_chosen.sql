@@ -3,7 +3,8 @@
 -- Which coding of a CodeableConcept counts: one that leads to a standard concept
 -- before one that does not, then by the preference among code systems, then by
 -- the order of the source. Chosen once per list of codings that occurs, of which
--- there are few, and not once per row.
+-- there are few, and not once per row. A code system that the seed does not list
+-- is a vocabulary of its own, which the hospital's mapping may know.
 {% set coded_tables = [
     'condition', 'medication_request', 'medication_administration',
     'observation', 'procedure', 'immunization',
@@ -75,7 +76,8 @@ ranked as (
 
     select
         positions.codings,
-        code_systems.vocabulary_id,
+        coalesce(code_systems.vocabulary_id, positions.coding.system)
+            as vocabulary_id,
         positions.coding.code,
         row_number() over (
             partition by positions.codings
@@ -92,7 +94,8 @@ ranked as (
 
     left join mapped_codes
         on
-            code_systems.vocabulary_id = mapped_codes.vocabulary_id
+            coalesce(code_systems.vocabulary_id, positions.coding.system)
+            = mapped_codes.vocabulary_id
             and positions.coding.code = mapped_codes.code
 
     where positions.coding.code is not null

@@ -45,8 +45,8 @@ renamed as (
         -- of this kind
         cast(null as integer) as operator_concept_id,
         value_number as value_as_number,
-        cast(null as varchar) as value_vocabulary_id,
-        cast(null as varchar) as value_code,
+        'LOCAL_VALUE' as value_vocabulary_id,
+        value_text as value_code,
         cast(null as integer) as delivered_value_concept_id,
         unit as unit_code,
         cast(null as integer) as delivered_unit_concept_id,

@@ -3,6 +3,7 @@
 -- What a code of a source means in standard concepts. A standard concept means
 -- itself; any other is followed along 'Maps to', to one or more standard
 -- concepts. A code that leads nowhere keeps its row with no matching concept.
+-- What the hospital's own mapping says of a code counts before the vocabulary.
 -- Staging, because readers of coded formats choose among codings with it.
 with
 
@@ -18,9 +19,19 @@ relationships as (
 
 ),
 
+own_mapping as (
+
+    select * from {{ ref('stg_vocabulary__source_to_concept_maps') }}
+
+),
+
 code_systems as (
 
-    select distinct vocabulary_id from {{ ref('code_systems') }}
+    select vocabulary_id from {{ ref('code_systems') }}
+
+    union distinct
+
+    select vocabulary_id from {{ ref('kcd_revisions') }}
 
 ),
 
@@ -45,6 +56,8 @@ numbered as (
 
     inner join code_systems
         on concepts.vocabulary_id = code_systems.vocabulary_id
+
+    where concepts.concept_code is not null
 
 ),
 
@@ -75,7 +88,7 @@ standard_targets as (
 
 ),
 
-mapped as (
+mapped_by_vocabulary as (
 
     select
         source_concepts.vocabulary_id,
@@ -99,6 +112,58 @@ mapped as (
         on
             source_concepts.concept_id = standard_targets.source_concept_id
             and not source_concepts.is_standard
+
+),
+
+codes_of_own_mapping as (
+
+    select distinct
+        source_vocabulary_id,
+        source_code
+    from own_mapping
+
+),
+
+mapped_by_hospital as (
+
+    select
+        own_mapping.source_vocabulary_id as vocabulary_id,
+        own_mapping.source_code as code,
+        coalesce(source_concepts.concept_id, own_mapping.source_concept_id)
+            as source_concept_id,
+        own_mapping.target_concept_id as standard_concept_id,
+        concepts.domain_id
+
+    from own_mapping
+
+    left join source_concepts
+        on
+            own_mapping.source_vocabulary_id = source_concepts.vocabulary_id
+            and own_mapping.source_code = source_concepts.concept_code
+
+    left join concepts
+        on
+            own_mapping.target_concept_id = concepts.concept_id
+            and own_mapping.target_concept_id <> {{ unmapped_concept_id() }}
+
+),
+
+mapped as (
+
+    select * from mapped_by_hospital
+
+    union all
+
+    select mapped_by_vocabulary.*
+    from mapped_by_vocabulary
+
+    left join codes_of_own_mapping
+        on
+            mapped_by_vocabulary.vocabulary_id
+            = codes_of_own_mapping.source_vocabulary_id
+            and mapped_by_vocabulary.code = codes_of_own_mapping.source_code
+
+    where codes_of_own_mapping.source_code is null
 
 ),
 

@@ -1,0 +1,82 @@
+"""The demo network: every hospital of the network folder is built, two at a time.
+
+Each build is a process of its own, as `pumasi build` would start it: what one hospital holds is
+never in the memory of another's.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.site.training import TASKS
+from pumasi.config import SiteConfig, SitePaths
+from pumasi.release import latest_release
+
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Build:
+    """What the process that built a hospital ended with."""
+
+    config: SiteConfig
+    succeeded: bool
+    said: str
+    seconds: float
+
+
+def build_all(sites: Sequence[SiteConfig], console: Console) -> bool:
+    """Build the hospitals and print what each ended in; False if a run failed."""
+    # Dagster makes its databases at first use; two programs must not do so at once.
+    with dg.DagsterInstance.get() as instance:
+        instance.get_runs_count()
+    builds = []
+    with (
+        console.status(f"building {', '.join(each.id for each in sites)}"),
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        for done in as_completed([pool.submit(_build, config) for config in sites]):
+            builds.append(done.result())
+            console.print(builds[-1].said, markup=False, highlight=False)
+    console.print(_table([each for site in sites for each in builds if each.config is site]))
+    return all(each.succeeded for each in builds)
+
+
+def _build(config: SiteConfig) -> Build:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "build"],
+        env={**os.environ, "PUMASI_SITE": config.id},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Build(config, done.returncode == 0, done.stdout, time.monotonic() - started)
+
+
+def _table(builds: Sequence[Build]) -> Table:
+    """One row per hospital: its gate, its persons, and which models were trained."""
+    columns = ("hospital", "format", "seconds", "persons", "gate", *(task.name for task in TASKS))
+    table = Table(*columns, title="The demo network")
+    for build in builds:
+        config, paths = build.config, SitePaths.of(build.config.id)
+        release = latest_release(paths)
+        if release is None:
+            gate, persons, models = "nothing sealed", "", ["" for _ in TASKS]
+        else:
+            gate = "closed" if release.reasons_closed() else "open"
+            tables = release.manifest.tables
+            persons = f"{tables['person'].rows:,}" if "person" in tables else ""
+            files = [paths.models / task.name / f"{release.id}.json" for task in TASKS]
+            models = ["trained" if file.exists() else "not trained" for file in files]
+        table.add_row(config.id, config.format, f"{build.seconds:.0f}", persons, gate, *models)
+    return table

@@ -1,0 +1,40 @@
+"""The mapping tables of the network folder follow from the terms, and lead where they should."""
+
+import csv
+
+import pytest
+
+from pumasi.config.paths import project_root
+from pumasi.omop.project import project_concepts
+from pumasi.simulate.mapping import HOSPITALS, concept_map
+from pumasi.simulate.terms import kcd_concepts, terms
+
+
+@pytest.mark.parametrize("hospital", HOSPITALS)
+def test_the_files_are_what_the_terms_say(hospital: str) -> None:
+    file = project_root() / "network" / hospital / "source_to_concept_map.csv"
+    assert file.read_text(encoding="utf-8") == concept_map(hospital)
+
+
+def test_every_concept_of_a_term_is_in_the_vocabulary_and_standard() -> None:
+    for row in terms().to_pylist():
+        concept = project_concepts()[row["concept_id"]]
+        if row["kind"] not in ("value",):
+            assert concept.standard, row["term"]
+        if row["verification"] == "local":
+            assert concept.verification == "local", row["term"]
+
+
+def test_haneul_maps_every_code_that_it_means_to_write() -> None:
+    rows = list(csv.DictReader(concept_map("haneul").splitlines()))
+    mapped = {row["source_code"]: int(row["target_concept_id"]) for row in rows}
+    assert {row["code"] for row in kcd_concepts().to_pylist()} <= set(mapped)
+    for row in terms().to_pylist():
+        if row["kind"] != "condition":
+            assert mapped[row["local_code"]] == row["concept_id"], row["term"]
+
+
+def test_codes_of_the_house_are_plainly_made_up() -> None:
+    for row in terms().to_pylist():
+        made_up = row["local_code"].startswith("SIM-")
+        assert made_up or row["kind"] == "value", row["term"]
