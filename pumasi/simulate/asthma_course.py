@@ -456,10 +456,14 @@ def _test_log_odds(setting: Setting, traits: Traits, state: State, out: Month) -
     """Return the log odds that each test is done within 12 months: MNAR-lite, clinical.md 4.1."""
     errors, network = setting.numbers["testing"], parameters("network")
     weights = network["missingness"]
+    # A hospital's own rate is that of its usual mix of doctors.
+    doctors = setting.numbers["specialists"]
+    specialists = [doctors["pulmonology"][name] + doctors["allergy"][name] for name in HOSPITALS]
+    usual = np.array(specialists)[traits.hospital]
     shift = (
         weights["symptom_z"] * (errors["act_z_from"] - state.act) / errors["act_z_sd"]
         + weights["recent_exac"] * (state.quiet_months < 3)
-        + weights["specialist"] * _SPECIALIST[traits.hospital]
+        + weights["specialist"] * ((traits.habit_specialty < usual) - usual)
         + weights["age_z"] * (out["age"] - errors["age_z_from"]) / errors["age_z_sd"]
         + errors["work_up_before_biologic"] * considered(state.step, out["exac"])
     )
@@ -471,7 +475,7 @@ def _test_log_odds(setting: Setting, traits: Traits, state: State, out: Month) -
         share = np.array([hospital_parameters(h)[rate] for h in HOSPITALS])[traits.hospital]
         if name in ("fev1", "feno"):
             share = share * np.where(pandemic, network["temporal_shift"]["pft"], 1.0)
-        odds[name] = logit(share) + shift
+        odds[name] = logit(share) + errors["site_base_shift"][name] + shift
     return odds
 
 

@@ -37,6 +37,7 @@ from pumasi.simulate.columns import (
     words,
 )
 from pumasi.simulate.parameters import Parameters
+from pumasi.simulate.world import HOSPITALS
 
 # What of each month the tables are made of.
 KEPT = (
@@ -298,7 +299,7 @@ def visits_table(setting: Setting, traits: Traits, course: Course) -> pa.Table:
             "date": day,
             "kind": words(np.concatenate([np.zeros(len(routine[1]), np.int64), place]), kinds),
             "days": np.concatenate([np.ones(len(routine[1])), days]).astype(np.int16),
-            "specialty": words(_specialty(traits, who, day), SPECIALTIES),
+            "specialty": words(_specialty(setting.numbers, traits, who, day), SPECIALTIES),
             "reason": words(np.zeros(len(who), np.int64), ("asthma",)),
         },
         traits,
@@ -306,13 +307,15 @@ def visits_table(setting: Setting, traits: Traits, course: Course) -> pa.Table:
     )
 
 
-def _specialty(traits: Traits, who: Ints, day: Days) -> Ints:
+def _specialty(numbers: Parameters, traits: Traits, who: Ints, day: Days) -> Ints:
     """Return the place in SPECIALTIES of who treats each visit: one kind of doctor per person."""
-    # Shares of pulmonology and allergy by hospital; the rest sees a general doctor (A).
-    lungs = np.array([0.70, 0.70, 0.60, 0.10])[traits.hospital[who]]
-    allergy = lungs + np.array([0.30, 0.25, 0.05, 0.0])[traits.hospital[who]]
+    shares = numbers["specialists"]
+    lungs, allergy = (
+        np.array([shares[kind][name] for name in HOSPITALS])[traits.hospital[who]]
+        for kind in ("pulmonology", "allergy")
+    )
     u = traits.habit_specialty[who]
-    place = np.where(u < lungs, 0, np.where(u < allergy, 1, 2))
+    place = np.where(u < lungs, 0, np.where(u < lungs + allergy, 1, 2))
     child = (day - traits.birth[who]) / YEAR_DAYS < 15
     result: Ints = np.where(child, 3, place)
     return result

@@ -70,9 +70,9 @@ def simulate_trial(
 
     A strategy is "none", kept throughout, or a drug, begun at time zero and then stopped and
     changed as in life, or kept if `sustained`. With `replicates` above 1 each entrant lives that
-    many times from time zero with new luck, so that `n` lives need fewer entrants; `batch` holds
-    lives whose entrants are of other chunks than those of other batches. Nobody dies of anything
-    but asthma. `progress` is called with the number of lives after each chunk.
+    many times from time zero with new luck, so that `n` lives need fewer entrants. A `batch` has
+    entrants of all hospitals and shares no chunk of persons with another batch. Nobody dies of
+    anything but asthma. `progress` is called with the number of lives after each chunk.
 
     Columns: life, person, batch, strategy, date; chosen (what the doctor did), propensity (true
     probability of this row's strategy given that it is one of them), what was known at time zero,
@@ -92,7 +92,7 @@ def simulate_trial(
             wanted = min(whole, n - lives)
             table = table.slice(0, wanted * len(arms))
             tables.append(
-                table.append_column("batch", pa.array(np.full(len(table), number % BATCHES)))
+                table.append_column("batch", pa.array(np.full(len(table), chunk.number % BATCHES)))
             )
             lives += wanted
         if progress is not None:

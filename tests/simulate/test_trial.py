@@ -47,6 +47,17 @@ def test_no_replicate_is_like_another_and_the_same_trial_is_the_same() -> None:
     assert (attacks.std(axis=1) > 0).mean() > 0.5
 
 
+def test_batches_share_no_person_and_each_has_every_hospital_with_biologics() -> None:
+    trial = new_users(2_000, 5)
+    hospital, batch, person = (column(trial, name) for name in ("hospital", "batch", "person"))
+    whole = np.unique(batch)[:-1]
+    assert len(whole) >= 2
+    for number in whole:
+        assert {"haneul", "bada"} <= set(hospital[batch == number])
+    pairs = set(zip(person.tolist(), batch.tolist(), strict=True))
+    assert len(pairs) == len(set(person.tolist()))
+
+
 def test_follow_up_lasts_a_year_unless_one_dies() -> None:
     trial = new_users(2_000, 5)
     years, time, event = (column(trial, name) for name in ("years", "time", "event"))
