@@ -12,6 +12,8 @@ from pumasi.config.environment import NO_TELEMETRY
 from tests.needs import unavailable
 
 
+# First, because pytest-xdist reads the groups in this hook of its own.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one folder run in one process, so that what they share is built once."""
     here = Path(__file__).parent
