@@ -102,6 +102,12 @@ def gibleed(works: Works) -> Built:
 
 
 @pytest.fixture
+def smart(works: Works) -> Built:
+    """SMART's FHIR R4 sample, built."""
+    return _built(works, "smart")
+
+
+@pytest.fixture
 def synthea27(works: Works) -> Built:
     """Synthea's 27 persons as CSV, built."""
     return _built(works, "synthea27")

@@ -45,6 +45,18 @@ def test_dbt_build_works_on_the_site_that_the_variable_names(
     assert set(statuses.values()) <= {"success", "pass", "warn"}
 
 
+def test_the_unit_tests_of_fhir_pass(
+    network: Network, smart: Built, folders: dict[str, str]
+) -> None:
+    profiles = str(network.home / "dbt")
+    select = ("--select", "path:models/staging/fhir_r4,test_type:unit")
+    done = dbt(
+        network, "test", *select, DBT_PROFILES_DIR=profiles, PUMASI_SITE=smart.site, **folders
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert set(results(folders).values()) == {"success", "pass"}
+
+
 def test_without_the_variable_and_with_several_sites_the_error_lists_them(
     network: Network, folders: dict[str, str]
 ) -> None:
@@ -53,10 +65,10 @@ def test_without_the_variable_and_with_several_sites_the_error_lists_them(
     assert all(f"- {path.stem}" in done.stdout for path in network.sites.glob("*.toml"))
 
 
-def test_one_mart_runs_alone_on_the_only_site_of_the_project_itself(
+def test_one_mart_runs_alone_on_a_site_of_the_project_itself(
     network: Network, gibleed: Built, folders: dict[str, str]
 ) -> None:
-    done = dbt(network, "run", "-s", "asthma__cohort", **folders)
+    done = dbt(network, "run", "-s", "asthma__cohort", PUMASI_SITE=gibleed.site, **folders)
     assert done.returncode == 0, done.stdout[-3000:]
     models = {name: status for name, status in results(folders).items() if "model." in name}
     assert models == {"model.pumasi.asthma__cohort": "success"}
