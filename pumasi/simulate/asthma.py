@@ -13,7 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pumasi.simulate.asthma_access import Known
-from pumasi.simulate.asthma_course import Course, Luck, Setting, follow, live, luck_of, setting_of
+from pumasi.simulate.asthma_course import (
+    Course,
+    Luck,
+    Month,
+    Setting,
+    follow,
+    live,
+    luck_of,
+    setting_of,
+)
 from pumasi.simulate.asthma_rate import ARMS, DRUGS, probability
 from pumasi.simulate.asthma_tables import (
     KEPT,
@@ -117,22 +126,9 @@ def starts_table(setting: Setting, traits: Traits, course: Course, luck: Luck) -
     this person; `attacks_12m_*` the attacks of the next twelve months under each arm with the same
     luck, where a drug that was begun is stopped and changed as in life.
     """
-    starts = course.decisions
-    if course.before is None:
-        return _no_starts(setting)
-    rows, n = starts["row"], len(starts["row"])
-    arms = np.tile(np.arange(len(ARMS)), (n, 1))
-    again = np.repeat(np.arange(n), len(ARMS))
-    lived = follow(
-        setting,
-        traits.take(rows[again]),
-        course.before.take(again),
-        starts["month"][again],
-        luck,
-        rows[again],
-        arms.ravel(),
-    )
-    attacks = lived["attack"].sum(axis=0).reshape(n, len(ARMS)).astype(np.int8)
+    starts = course.decisions if course.before is not None else _no_decisions()
+    rows = starts["row"]
+    attacks = _attacks_under_each(setting, traits, course, luck)
     ratios = np.exp(traits.log_rr[rows])
     columns = {"person": pa.array(traits.person[rows]), "date": dates(starts["day"])}
     columns |= {"drug": words(starts["drug"], ARMS), **_known_columns(starts)}
@@ -165,27 +161,36 @@ def _known_columns(starts: dict[str, npt.NDArray[np.generic]]) -> dict[str, pa.A
     return columns | {"hospital": words(hospital, HOSPITALS)}
 
 
-def _no_starts(setting: Setting) -> pa.Table:
-    """Return the table of starts of a chunk in which nobody starts."""
-    flag, number = np.zeros(0, bool), np.zeros(0)
+def _attacks_under_each(
+    setting: Setting, traits: Traits, course: Course, luck: Luck
+) -> npt.NDArray[np.int8]:
+    """Return the attacks of the twelve months after each start under each arm, (starts, arms)."""
+    if course.before is None:
+        return np.zeros((0, len(ARMS)), np.int8)
+    starts = course.decisions
+    rows, n = starts["row"], len(starts["row"])
+    arms = np.tile(np.arange(len(ARMS)), (n, 1))
+    again = np.repeat(np.arange(n), len(ARMS))
+    lived = follow(
+        setting,
+        traits.take(rows[again]),
+        course.before.take(again),
+        starts["month"][again],
+        luck,
+        rows[again],
+        arms.ravel(),
+    )
+    attacks: npt.NDArray[np.int8] = lived["attack"].sum(axis=0).reshape(n, len(ARMS))
+    return attacks.astype(np.int8)
+
+
+def _no_decisions() -> Month:
+    """Return the decisions of a chunk in which nobody starts: none, with the types of some."""
+    flag, number, by_drug = np.zeros(0, bool), np.zeros(0), (0, len(DRUGS))
     counts = ("hospital", "exac", "ocs_months", "step", "drug", "row", "month")
     flags = ("perennial_allergen", "nasal_polyp", "atopic_dermatitis", "late_onset", "ses_low")
-    starts: dict[str, npt.NDArray[np.generic]] = dict.fromkeys(Known.__annotations__, number)
-    starts |= {name: np.zeros(0, np.int64) for name in counts}
-    starts |= dict.fromkeys((*flags, "enforced"), flag)
-    columns = {"person": pa.array([], pa.int64()), "date": dates([])}
-    columns |= {"drug": words([], ARMS), **_known_columns(starts)}
-    columns |= {
-        "endotype": words([], ENDOTYPES),
-        "true_eos": pa.array(number),
-        "true_feno": pa.array(number),
-        "enforced": pa.array(flag),
-        "start_probability": pa.array(number),
-    }
-    for drug in DRUGS:
-        columns |= {f"paid_{drug}": pa.array(flag), f"offered_{drug}": pa.array(flag)}
-        columns[f"propensity_{drug}"] = pa.array(number)
-    for arm in ARMS:
-        columns[f"rr_{arm}"] = pa.array(number)
-        columns[f"attacks_12m_{arm}"] = pa.array([], pa.int8())
-    return pa.table(columns)
+    decisions: Month = dict.fromkeys(Known.__annotations__, number)
+    decisions |= {name: np.zeros(0, np.int64) for name in counts}
+    decisions |= dict.fromkeys((*flags, "enforced"), flag)
+    decisions["p_drug"] = np.zeros(by_drug)
+    return decisions | {name: np.zeros(by_drug, bool) for name in ("choice", "reimbursed")}

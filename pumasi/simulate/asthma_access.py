@@ -16,7 +16,7 @@ from scipy.special import expit
 from pumasi.simulate.asthma_rate import DRUGS, allergic
 from pumasi.simulate.columns import Days, Flags, Floats, Ints, day_number
 from pumasi.simulate.parameters import Parameters
-from pumasi.simulate.world import HOSPITALS, World
+from pumasi.simulate.world import HOSPITALS, World, by_hospital
 
 _POST_2025 = day_number(date(2025, 1, 1))
 _POST_2026 = day_number(date(2026, 1, 1))
@@ -79,7 +79,7 @@ def start_probability(numbers: Parameters, world: World, known: Known) -> Floats
     Whether there is a drug to start is another question: see `drug_probabilities`.
     """
     weights = numbers["biologic_start"]
-    hospital = np.array([weights["hospital"][name] for name in HOSPITALS])[known.hospital]
+    hospital = by_hospital(weights["hospital"], known.hospital)
     score = (
         weights["base_logit_month"]
         + weights["n_exac_12m"] * known.exac

@@ -35,7 +35,7 @@ from pumasi.simulate.asthma_rate import (
 from pumasi.simulate.asthma_traits import Traits
 from pumasi.simulate.columns import YEAR_DAYS, Days, Flags, Floats, Ints, day_number
 from pumasi.simulate.parameters import Parameters, parameters
-from pumasi.simulate.world import HOSPITALS, World, hospital_parameters
+from pumasi.simulate.world import HOSPITALS, World, by_hospital, epidemic, rates_by_hospital
 
 HISTORY = 12
 FOLLOW_UP = 12
@@ -262,9 +262,9 @@ def _regimen(setting: Setting, traits: Traits, state: State) -> Month:
     """Return who is on which controller: habits of persons and hospitals, by step of treatment."""
     numbers = setting.numbers["regimen"]
     place = state.step - 1
-    uptake = np.array([hospital_parameters(name)["ics_uptake"] for name in HOSPITALS])
     ics_share = np.clip(
-        uptake[traits.hospital] * np.array(numbers["ics_by_step_of_uptake"])[place],
+        rates_by_hospital("ics_uptake", traits.hospital)
+        * np.array(numbers["ics_by_step_of_uptake"])[place],
         np.array(numbers["ics_floor_by_step"])[place],
         1.0,
     )
@@ -458,8 +458,8 @@ def _test_log_odds(setting: Setting, traits: Traits, state: State, out: Month) -
     weights = network["missingness"]
     # A hospital's own rate is that of its usual mix of doctors.
     doctors = setting.numbers["specialists"]
-    specialists = [doctors["pulmonology"][name] + doctors["allergy"][name] for name in HOSPITALS]
-    usual = np.array(specialists)[traits.hospital]
+    usual = by_hospital(doctors["pulmonology"], traits.hospital)
+    usual = usual + by_hospital(doctors["allergy"], traits.hospital)
     shift = (
         weights["symptom_z"] * (errors["act_z_from"] - state.act) / errors["act_z_sd"]
         + weights["recent_exac"] * (state.quiet_months < 3)
@@ -472,7 +472,7 @@ def _test_log_odds(setting: Setting, traits: Traits, state: State, out: Month) -
     pandemic = _pandemic(setting, out["day"])
     odds = {}
     for name, rate in rates.items():
-        share = np.array([hospital_parameters(h)[rate] for h in HOSPITALS])[traits.hospital]
+        share = rates_by_hospital(rate, traits.hospital)
         if name in ("fev1", "feno"):
             share = share * np.where(pandemic, network["temporal_shift"]["pft"], 1.0)
         odds[name] = logit(share) + errors["site_base_shift"][name] + shift
@@ -551,10 +551,7 @@ def _risk(
 
 
 def _pandemic(setting: Setting, day: Days) -> Flags:
-    shift = parameters("network")["temporal_shift"]
-    begin, end = (
-        day_number(date.fromisoformat(shift[key])) for key in ("covid_start", "covid_end")
-    )
+    begin, end = epidemic()
     result: Flags = (day >= begin) & (day < end) & setting.world.temporal_shift
     return result
 
@@ -569,8 +566,7 @@ def _attack(setting: Setting, traits: Traits, state: State, luck: Any, out: Mont
     hospital, ed = luck["kind"] < numbers["hospital"], numbers["hospital"] + numbers["ed"]
     icu = luck["kind"] < numbers["hospital"] * numbers["icu_given_hosp"]
     shares = setting.numbers["recording"]["p_cs_injection_instead_of_ocs"]
-    injection = np.array([shares[name] for name in HOSPITALS])[traits.hospital]
-    kind = np.where(luck["injection"] < injection, INJECTION, OCS)
+    kind = np.where(luck["injection"] < by_hospital(shares, traits.hospital), INJECTION, OCS)
     kind = np.where(luck["kind"] < ed, ED, kind)
     kind = np.where(hospital, np.where(icu, ICU, HOSPITAL), kind)
     out["kind"] = np.where(attack, kind, -1)
@@ -591,9 +587,9 @@ def _learned(setting: Setting, traits: Traits, luck: Any, out: Month) -> Flags:
     if setting.world.recording == "perfect":
         return np.ones(len(traits), bool)
     numbers = setting.numbers["recording"]
-    mild = np.array([numbers["p_ocs_burst_recorded_in_system"][name] for name in HOSPITALS])
+    mild = by_hospital(numbers["p_ocs_burst_recorded_in_system"], traits.hospital)
     outside = numbers["p_ed_outside"] if setting.world.outside_care else 0.0
-    share = np.where(out["kind"] >= ED, 1 - outside, mild[traits.hospital])
+    share = np.where(out["kind"] >= ED, 1 - outside, mild)
     if setting.world.recording == "differential":
         more = numbers["differential_multiplier_on_biologic"]
         share = np.where(out["drug"] > 0, np.minimum(share * more, 1.0), share)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pumasi.simulate.columns import Flags, Floats, Ints
+from pumasi.simulate.columns import YEAR_DAYS, Flags, Floats, Ints
 from pumasi.simulate.parameters import Parameters
 
 MONTHS_PER_YEAR = 12
-WEEKS_PER_MONTH = 365.25 / 7 / 12
+WEEKS_PER_MONTH = YEAR_DAYS / 7 / 12
 
 # The drugs by place; place 0 is none.
 DRUGS = (

@@ -5,13 +5,11 @@ Terms only: codes belong to the record. Nothing lies after the end of the world 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pumasi.simulate.asthma_course import (
     ED,
@@ -32,12 +30,11 @@ from pumasi.simulate.columns import (
     Ints,
     dates,
     day_number,
-    stacked,
     table_of,
     words,
 )
 from pumasi.simulate.parameters import Parameters
-from pumasi.simulate.world import HOSPITALS
+from pumasi.simulate.world import by_hospital
 
 # What of each month the tables are made of.
 KEPT = (
@@ -311,8 +308,7 @@ def _specialty(numbers: Parameters, traits: Traits, who: Ints, day: Days) -> Int
     """Return the place in SPECIALTIES of who treats each visit: one kind of doctor per person."""
     shares = numbers["specialists"]
     lungs, allergy = (
-        np.array([shares[kind][name] for name in HOSPITALS])[traits.hospital[who]]
-        for kind in ("pulmonology", "allergy")
+        by_hospital(shares[kind], traits.hospital[who]) for kind in ("pulmonology", "allergy")
     )
     u = traits.habit_specialty[who]
     place = np.where(u < lungs, 0, np.where(u < lungs + allergy, 1, 2))
@@ -402,10 +398,3 @@ def _of_the_living(
     day = columns["start_date" if name == "treatments" else "date"]
     alive = np.asarray(day) < last[order[place]] if len(order) else np.zeros(0, bool)
     return table.filter(pa.array(alive))
-
-
-def sorted_rows(name: str, tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the rows of several tables `name`, by person and day."""
-    table = stacked(name, tables)
-    day = {"treatments": "start_date", "onsets": "onset_date"}.get(name, "date")
-    return table.take(pc.sort_indices(table, [("person", "ascending"), (day, "ascending")]))

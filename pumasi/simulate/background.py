@@ -124,8 +124,8 @@ def events_of(
         row = np.repeat(np.arange(len(days)), draw.poisson(rate))
         day = people.entry[row] + (draw.random(len(row)) * days[row]).astype(np.int32)
         found.append((row, place, day))
-    names = (*events, *_acute_conditions())
-    found += [_acute(name, names, people, morbidity, stop) for name in _acute_conditions()]
+    names = (*events, *acute_conditions())
+    found += [_acute(name, names, people, morbidity, stop) for name in acute_conditions()]
     row = np.concatenate([r for r, _, _ in found])
     event_place = np.concatenate([np.full(len(r), p) for r, p, _ in found])
     day = np.concatenate([d for _, _, d in found])
@@ -147,7 +147,7 @@ def event_name(condition: str) -> str:
     return name
 
 
-def _acute_conditions() -> dict[str, str]:
+def acute_conditions() -> dict[str, str]:
     """Return the acute conditions by the name of their event."""
     conditions = blocks_of("conditions")
     return {event_name(name): name for name, block in conditions.items() if "acute" in block}
@@ -156,7 +156,7 @@ def _acute_conditions() -> dict[str, str]:
 def _acute(
     event: str, names: tuple[str, ...], people: People, morbidity: Morbidity, stop: Days
 ) -> tuple[Ints, int, Days]:
-    onset = morbidity.of(_acute_conditions()[event])
+    onset = morbidity.of(acute_conditions()[event])
     row = np.flatnonzero((onset >= people.entry) & (onset < stop))
     return row, names.index(event), onset[row]
 

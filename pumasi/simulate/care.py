@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pumasi.simulate.background import Events, Morbidity, blocks_of, event_name, years_of
+from pumasi.simulate.background import Events, Morbidity, acute_conditions, blocks_of, years_of
 from pumasi.simulate.columns import (
     YEAR_DAYS,
     Days,
@@ -29,7 +29,7 @@ from pumasi.simulate.columns import (
 from pumasi.simulate.kidney import creatinine_of
 from pumasi.simulate.parameters import Parameters, parameters
 from pumasi.simulate.population import People
-from pumasi.simulate.world import World
+from pumasi.simulate.world import World, epidemic
 
 SPECIALTIES = (
     "general",
@@ -87,7 +87,7 @@ def visits_of(
     """Return the visits of `people` to `hospital`, those for acute events among them."""
     conditions, acute = blocks_of("conditions"), blocks_of("acute_reasons")
     reasons = tuple(dict.fromkeys((*conditions, *acute, *blocks_of("events"))))
-    reason_of = {event_name(name): name for name in conditions if "acute" in conditions[name]}
+    reason_of = acute_conditions()
     row, day = _ordinary(draw, people, morbidity, hospital, world)
     reason, sudden = _reasons(draw, morbidity, row, day, reasons)
     kind = np.zeros(len(row), np.int8)
@@ -220,8 +220,8 @@ def _epidemic(first: int, last: int, world: World) -> float:
     if not world.temporal_shift:
         return 1.0
     shift = parameters("network")["temporal_shift"]
-    begin, end = (np.datetime64(shift[key]).astype(int) for key in ("covid_start", "covid_end"))
-    share = max(0, min(last, int(end)) - max(first, int(begin))) / (last - first)
+    begin, end = epidemic()
+    share = max(0, min(last, end) - max(first, begin)) / (last - first)
     return float(1 + share * (shift["visits"] - 1))
 
 
@@ -258,7 +258,7 @@ def _event_stays(
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
     """Return the kind of visit of each event, and its days: Poisson about the event's mean."""
     blocks, conditions = blocks_of("events"), blocks_of("conditions")
-    acute = {event_name(name): block for name, block in conditions.items() if "acute" in block}
+    acute = {event: conditions[name] for event, name in acute_conditions().items()}
     inpatient, emergency, mean = [], [], []
     for name in events.names:
         block: Parameters = acute.get(name) or blocks[name]

@@ -51,6 +51,12 @@ def words(places: npt.ArrayLike, names: Sequence[str]) -> pa.DictionaryArray:
     )
 
 
+def words_of(values: npt.NDArray[np.str_]) -> pa.DictionaryArray:
+    """Return an array of words as they are, null where one is empty."""
+    names, place = np.unique(values, return_inverse=True)
+    return words(np.where(names[place] == "", -1, place), names.tolist())
+
+
 def word(name: str | None, rows: int) -> pa.DictionaryArray:
     """Return one word, or none, for `rows` rows."""
     place = -1 if name is None else 0

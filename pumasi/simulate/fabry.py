@@ -18,9 +18,10 @@ from scipy.special import ndtr, ndtri
 from pumasi.simulate.columns import Flags, Floats, Ints
 from pumasi.simulate.parameters import Parameters, parameters
 from pumasi.simulate.population import CARRIERS
+from pumasi.simulate.schemas import FABRY_DRUGS
 
 AGES = 101
-STRATEGIES = ("none", "agalsidase_beta", "agalsidase_alfa", "migalastat", "pegunigalsidase")
+STRATEGIES = ("none", *FABRY_DRUGS)
 _YOUNGEST, _OLDEST = 2.0, 85.0
 _ESKD = 15.0
 # Filtration on dialysis: what is left, of no meaning but low.
@@ -62,7 +63,7 @@ class Course:
     """A life of each carrier: yearly values, shape (AGES, carriers), and ages at events.
 
     eGFR in mL/min/1.73 m2, UPCR in g/g, LVMI in g/m2, at each birthday. `death_hazard` is the
-    cumulative hazard of death. `composite` is the first of ESKD, MACE, stroke and death.
+    cumulative hazard of death.
     """
 
     egfr: Floats
@@ -73,12 +74,6 @@ class Course:
     mace: Floats
     stroke: Floats
     death: Floats
-
-    @property
-    def composite(self) -> Floats:
-        """Return the age at the first of the events."""
-        first: Floats = np.minimum.reduce([self.eskd, self.mace, self.stroke, self.death])
-        return first
 
 
 def manifestations() -> tuple[str, ...]:
@@ -182,14 +177,14 @@ def course(
         upcr=upcr,
         lvmi=lvmi,
         death_hazard=death_hazard,
-        eskd=crossing(-egfr, np.full(rows, -_ESKD)),
+        eskd=crossing(-egfr, -_ESKD),
         mace=crossing(mace_hazard, nature.mace_left),
         stroke=_stroke(nature, start),
         death=crossing(death_hazard, nature.death_left + alive_at),
     )
 
 
-def crossing(values: Floats, threshold: Floats) -> Floats:
+def crossing(values: Floats, threshold: Floats | float) -> Floats:
     """Return the age at which rising yearly `values` reach `threshold`, infinity if they don't."""
     above = values >= threshold
     year = np.argmax(above, axis=0)

@@ -30,6 +30,7 @@ from pumasi.simulate.columns import (
     places_of,
     table_of,
     words,
+    words_of,
 )
 from pumasi.simulate.fabry import (
     STRATEGIES,
@@ -202,7 +203,7 @@ def _regular(carriers: Carriers, start: Floats, step: int, first: int, name: str
     who = np.repeat(np.arange(len(begin)), count)
     place = np.arange(len(who)) - np.repeat(np.cumsum(count) - count, count)
     day = (begin[who] + step * place).astype(np.int32)
-    return _Rows(who, day, np.full(len(who), name, dtype="<U40"))
+    return _Rows(who, day, _all(name, len(who)))
 
 
 def _visits(
@@ -219,30 +220,30 @@ def _visits(
     terms = _records()["terms"]
     part = np.char.partition(signs.word, ":") if len(signs.who) else np.empty((0, 3), "<U40")
     of_sign = np.array([terms[name]["specialty"] for name in part[:, 0]], dtype="<U40")
-    fabry = np.full(len(infusions.who), "fabry", dtype="<U40")
+    fabry = _all("fabry", len(infusions.who))
     rows: list[tuple[Ints, Days, Any, Any, str, int]] = [
         (signs.who, signs.day, of_sign, part[:, 2], "outpatient", 0),
         (follow_ups.who, follow_ups.day, home[follow_ups.who], follow_ups.word, "outpatient", 0),
         (infusions.who, infusions.day, home[infusions.who], fabry, "outpatient", 0),
     ]
-    nothing = np.full(count, "", dtype="<U40")
-    genetics = np.full(count, "genetics", dtype="<U40")
-    named = np.full(count, "fabry", dtype="<U40")
+    nothing = _all("", count)
+    genetics = _all("genetics", count)
+    named = _all("fabry", count)
     rows += [
         (everyone, carriers.day(carriers.suspicion), home, nothing, "outpatient", 0),
         (everyone, carriers.day(carriers.diagnosis), genetics, named, "outpatient", 0),
     ]
     wrong = np.array(_wrong_terms(), dtype="<U40")[carriers.misdiagnosis]
-    general = np.full(count, "rheumatology", dtype="<U40")
+    general = _all("rheumatology", count)
     rows.append((everyone, carriers.day(carriers.misdiagnosed), general, wrong, "outpatient", 0))
-    heart, mix = np.full(count, "cardiology", dtype="<U40"), _mace_terms(draw, count)
+    heart, mix = _all("cardiology", count), _mace_terms(draw, count)
     rows += [
         (everyone, carriers.day(carriers.lived.mace), heart, mix, "inpatient", 7),
         (
             everyone,
             carriers.day(carriers.lived.eskd),
-            np.full(count, "nephrology", dtype="<U40"),
-            np.full(count, "eskd", dtype="<U40"),
+            _all("nephrology", count),
+            _all("eskd", count),
             "inpatient",
             9,
         ),
@@ -255,7 +256,6 @@ def _visits(
     days = np.concatenate([np.full(len(r[0]), r[5], np.int16) for r in rows])
     keep = np.flatnonzero(_in_window(carriers, who, day))
     keep = keep[np.lexsort((reason[keep], day[keep], who[keep]))]
-    reasons, place = np.unique(reason[keep], return_inverse=True)
     return table_of(
         "visits",
         {
@@ -266,7 +266,7 @@ def _visits(
             "specialty": words(
                 [SPECIALTIES.index(name) for name in specialty[keep].tolist()], SPECIALTIES
             ),
-            "reason": words(np.where(reasons[place] == "", -1, place), reasons.tolist()),
+            "reason": words_of(reason[keep]),
         },
     )
 
@@ -297,7 +297,7 @@ def _onsets(
     for place, name in enumerate(manifestations()):
         age = carriers.lived.stroke if name == "tia_stroke" else carriers.nature.onset[place]
         rows.append((names[place], carriers.day(age), recognised[place], ""))
-    ckd = crossing(-carriers.lived.egfr, np.full(count, -60.0))
+    ckd = crossing(-carriers.lived.egfr, -60.0)
     seen = draw.random(count) < records["ckd_recognised"]
     lag = draw.standard_exponential(count) * records["ckd_lag_years"]
     rows.append(
@@ -324,12 +324,11 @@ def _onsets(
     known = np.where(known < stop[who], np.maximum(known, onset), NEVER)
     keep = np.flatnonzero(onset < stop[who])
     keep = keep[np.lexsort((onset[keep], who[keep]))]
-    terms, place_of = np.unique(term[keep], return_inverse=True)
     return table_of(
         "onsets",
         {
             "person": people.person[carriers.row[who[keep]]],
-            "condition": words(place_of, terms.tolist()),
+            "condition": words_of(term[keep]),
             "onset_date": onset[keep],
             "recognised_date": known[keep],
             "note": words(note[keep], ("misdiagnosis",)),
@@ -356,12 +355,11 @@ def _events(
     who = np.tile(np.arange(count), 3)
     keep = np.flatnonzero(_in_window(carriers, who, day))
     keep = keep[np.lexsort((day[keep], who[keep]))]
-    terms, place = np.unique(term[keep], return_inverse=True)
     return table_of(
         "events",
         {
             "person": people.person[carriers.row[who[keep]]],
-            "event": words(place, terms.tolist()),
+            "event": words_of(term[keep]),
             "date": day[keep],
         },
     )
@@ -404,12 +402,11 @@ def _treatments(
     )
     by_vein = np.concatenate([~oral, np.zeros(len(ace.who) + len(pain.who), np.bool_)])
     order = np.lexsort((drug, day, who))
-    drugs, place = np.unique(drug[order], return_inverse=True)
     return table_of(
         "treatments",
         {
             "person": people.person[carriers.row[who[order]]],
-            "drug": words(place, drugs.tolist()),
+            "drug": words_of(drug[order]),
             "start_date": day[order],
             "days_supply": supply[order].astype(np.int16),
             "quantity": quantity[order],
@@ -424,18 +421,23 @@ def _treatments(
 _Contacts = npt.NDArray[np.int64]
 
 
-def _of_carriers(visits: Visits, carriers: Carriers, people: People) -> _Contacts:
-    """Return carrier, day and specialty of the ordinary visits of carriers, shape (rows, 3)."""
+def _place_among(carriers: Carriers, people: People) -> Ints:
+    """Return each person's place among the carriers, -1 for who is none."""
     place = np.full(len(people.person), -1, np.int64)
     place[carriers.row] = np.arange(len(carriers.row))
+    return place
+
+
+def _of_carriers(visits: Visits, carriers: Carriers, people: People) -> _Contacts:
+    """Return carrier, day and specialty of the ordinary visits of carriers, shape (rows, 3)."""
+    place = _place_among(carriers, people)
     at = np.flatnonzero(place[visits.row] >= 0)
     return np.stack([place[visits.row[at]], visits.day[at], visits.specialty[at]], axis=1)
 
 
 def _contacts(table: pa.Table, carriers: Carriers, people: People) -> _Contacts:
     """Return carrier, day and specialty of the rows of a table of visits of carriers."""
-    place = np.full(len(people.person), -1, np.int64)
-    place[carriers.row] = np.arange(len(carriers.row))
+    place = _place_among(carriers, people)
     # Ids of a chunk have no gap.
     row = table["person"].to_numpy() - people.person[:1]
     days = table["date"].cast(pa.int32()).to_numpy()

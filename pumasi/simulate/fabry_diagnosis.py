@@ -197,7 +197,7 @@ def _own_diagnosis(
         for members in _process()["organ_systems"].values()
     ]
     lvh = seen[names.index("lvh")]
-    kidney = np.minimum(seen[names.index("proteinuria")], crossing(-natural.egfr, _minus_60(birth)))
+    kidney = np.minimum(seen[names.index("proteinuria")], crossing(-natural.egfr, -60.0))
     stroke = np.where(nature.of("tia_stroke") < 55, seen[names.index("tia_stroke")], np.inf)
     pain = np.where(
         nature.of("neuropathic_pain") < 25, seen[names.index("neuropathic_pain")], np.inf
@@ -226,10 +226,6 @@ def _own_diagnosis(
         rate = np.where(count > 0, awareness * (1 + count) * gate * found, 0.0)
         hazard[age + 1] = hazard[age] + rate
     return crossing(hazard, draw.standard_exponential(len(birth)))
-
-
-def _minus_60(birth: Days) -> Floats:
-    return np.full(len(birth), -60.0)
 
 
 def _with_relatives(draw: np.random.Generator, own: Floats, birth: Days, family: Ints) -> Floats:

@@ -30,7 +30,7 @@ from pumasi.simulate.asthma_course import (
 )
 from pumasi.simulate.asthma_rate import ARMS, DRUGS
 from pumasi.simulate.asthma_traits import Traits, traits_of
-from pumasi.simulate.columns import Flags, Floats, Ints, dates, words
+from pumasi.simulate.columns import YEAR_DAYS, Flags, Floats, Ints, dates, words
 from pumasi.simulate.parameters import parameters
 from pumasi.simulate.population import persons_of
 from pumasi.simulate.world import CHUNK_PERSONS, HOSPITALS, Chunk, World
@@ -199,7 +199,7 @@ def _table(
     row = facts["row"][entrant]
     arm = np.tile(arms, len(entrant) // len(arms))
     first_day = facts["day"][entrant]
-    years = lived["day_count"].sum(axis=0) / 365.25
+    years = lived["day_count"].sum(axis=0) / YEAR_DAYS
     event = lived["attack"].any(axis=0)
     first = np.argmax(lived["attack"], axis=0)
     day = lived["attack_day"][first, np.arange(len(row))] - first_day

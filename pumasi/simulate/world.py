@@ -8,7 +8,7 @@ change a byte.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from pumasi.errors import ConfigError
+from pumasi.simulate.columns import Floats, Ints, day_number
 from pumasi.simulate.parameters import Parameters, parameters
 
 CHUNK_PERSONS = 20_000
@@ -173,6 +174,23 @@ class World:
     def _preset(self) -> Parameters:
         preset: Parameters = parameters("network")["presets"][self.preset]
         return preset
+
+
+def epidemic() -> tuple[int, int]:
+    """Return the first day of the epidemic of 2020-21 and the day after its last, since 1970."""
+    shift = parameters("network")["temporal_shift"]
+    begin, end = (date.fromisoformat(shift[key]) for key in ("covid_start", "covid_end"))
+    return day_number(begin), day_number(end)
+
+
+def by_hospital(values: Mapping[str, float], hospital: Ints) -> Floats:
+    """Return the value of each one's hospital, a place in HOSPITALS."""
+    return np.array([values[name] for name in HOSPITALS], np.float64)[hospital]
+
+
+def rates_by_hospital(rate: str, hospital: Ints) -> Floats:
+    """Return the rate of each one's hospital, as `hospital_parameters` names it."""
+    return by_hospital({name: hospital_parameters(name)[rate] for name in HOSPITALS}, hospital)
 
 
 def hospital_parameters(hospital: str) -> Parameters:

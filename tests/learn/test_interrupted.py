@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from pumasi.config import project_root
 from pumasi.learn.task import load_model
+from tests.scripts import run_script
 
 # Trains from the release that is named; ends itself by SIGKILL at the first call of the function.
 KILLED = """
@@ -35,33 +33,23 @@ model.save(Path(sys.argv[1]))
 """
 
 
-def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        cwd=project_root(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("function", ["fsync", "replace"])
 def test_killed_while_the_model_is_written_and_trained_again(tmp_path: Path, function: str) -> None:
-    killed = run(KILLED, tmp_path, function)
+    killed = run_script(KILLED, tmp_path, function)
 
     assert killed.returncode == -signal.SIGKILL
     assert list(tmp_path.glob("*.json")) == []
 
-    again = run(KILLED, tmp_path, "nothing")
+    again = run_script(KILLED, tmp_path, "nothing")
     assert again.returncode == 0, again.stderr
     assert load_model(tmp_path / "r1.json").release == "r1"
 
 
 def test_a_full_disk_leaves_the_model_that_was_there(tmp_path: Path) -> None:
-    assert run(KILLED, tmp_path, "nothing").returncode == 0
+    assert run_script(KILLED, tmp_path, "nothing").returncode == 0
     before = (tmp_path / "r1.json").read_bytes()
 
-    full = run(FULL_DISK, tmp_path)
+    full = run_script(FULL_DISK, tmp_path)
 
     assert full.returncode == 1
     assert "File too large" in full.stderr

@@ -82,7 +82,7 @@ def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
 
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """A hospital of 61 persons, built once; what a test does to it stays."""
+    """A hospital of 61 persons, built once; `built` is it as it was then."""
     hospital = bleeding_hospital(60)
     hospital.add_person("both")
     hospital.add_condition(
@@ -96,6 +96,15 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
             assert ward.build()
             shutil.copytree(ward.paths.root, ward.root / "as_built")
             yield ward
+
+
+@pytest.fixture
+def built(built_once: Ward, monkeypatch: pytest.MonkeyPatch) -> Ward:
+    """The hospital of 61 persons as it was after its build; what Dagster has seen since stays."""
+    enter(built_once.root, monkeypatch)
+    shutil.rmtree(built_once.paths.root)
+    shutil.copytree(built_once.root / "as_built", built_once.paths.root)
+    return built_once
 
 
 def open_ward(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:

@@ -14,7 +14,7 @@ from orchestration.summary import print_summary
 from pumasi.quality import Status
 from pumasi.release import latest_release
 from tests.browser import browser_page, dagster_ui
-from tests.orchestration.conftest import Ward, enter
+from tests.orchestration.conftest import Ward
 
 MODEL = dg.AssetKey(["tiny", "models", "gi_bleed_risk"])
 ASSETS = """
@@ -31,13 +31,6 @@ async () => {
 """
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def built(built_once: Ward, monkeypatch: pytest.MonkeyPatch) -> Ward:
-    """The hospital that was built once, and every test in it."""
-    enter(built_once.root, monkeypatch)
-    return built_once
 
 
 def metadata(ward: Ward, *path: str) -> dict[str, object]:

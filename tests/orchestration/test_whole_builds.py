@@ -1,7 +1,6 @@
 """A release is made of one whole build: what is stale, mixed or broken is never sealed open."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 
@@ -12,18 +11,9 @@ from orchestration.site.transform import dbt_arguments, dbt_program
 from pumasi.config import project_root
 from pumasi.errors import ReleaseError
 from pumasi.release import latest_release
-from tests.orchestration.conftest import Ward, enter
+from tests.orchestration.conftest import Ward
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def built(built_once: Ward, monkeypatch: pytest.MonkeyPatch) -> Ward:
-    """The hospital as it was after its build."""
-    enter(built_once.root, monkeypatch)
-    shutil.rmtree(built_once.paths.root)
-    shutil.copytree(built_once.root / "as_built", built_once.paths.root)
-    return built_once
 
 
 def materialise(ward: Ward, assets: Sequence[str]) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from pumasi.config import project_root
 from pumasi.errors import ReleaseError
 from pumasi.release import latest_release, read_candidate, verify_release
 from tests.release.tiny import TinySite
+from tests.scripts import run_script
 
 # Ends itself by SIGKILL at the n-th call of the function that is named.
 KILLED = """
@@ -45,16 +43,6 @@ except ReleaseError as error:
 """
 
 
-def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        cwd=project_root(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     ("function", "call"),
     [("replace", 1), ("replace", 2), ("replace", 3), ("rename", 1), ("link", 2), ("fsync", 5)],
@@ -64,7 +52,7 @@ def test_killed_while_sealing(site: TinySite, function: str, call: int) -> None:
     site.build("delete from omop.person where year_of_birth < 1960")
     site.write("run-2")
 
-    killed = run(KILLED, site.home, "seal_written", function, call)
+    killed = run_script(KILLED, site.home, "seal_written", function, call)
 
     assert killed.returncode == -signal.SIGKILL
     found = latest_release(site.paths)
@@ -91,7 +79,7 @@ def test_killed_while_sealing(site: TinySite, function: str, call: int) -> None:
 def test_killed_while_writing_the_candidate(site: TinySite, function: str, call: int) -> None:
     site.write("run-1")
 
-    killed = run(KILLED, site.home, "write", function, call)
+    killed = run_script(KILLED, site.home, "write", function, call)
 
     assert killed.returncode == -signal.SIGKILL
     if call == 2:  # between the two renames of the swap there is none, and none is sealed
@@ -108,7 +96,7 @@ def test_a_full_disk_while_writing_the_candidate(site: TinySite) -> None:
     site.write("run-1")
     before = {path.name: path.read_bytes() for path in site.paths.candidate.iterdir()}
 
-    full = run(FULL_DISK, site.home, "write", 400)
+    full = run_script(FULL_DISK, site.home, "write", 400)
 
     assert full.returncode == 1
     assert "the candidate can't be written (" in full.stderr
@@ -124,7 +112,7 @@ def test_a_full_disk_while_sealing(site: TinySite, limit: int) -> None:
     site.build("delete from omop.person where year_of_birth < 1960")
     site.write("run-2")
 
-    full = run(FULL_DISK, site.home, "seal_written", limit)
+    full = run_script(FULL_DISK, site.home, "seal_written", limit)
 
     assert full.returncode == 1
     assert full.stderr.startswith(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pumasi.simulate.calibration.fabry import TARGETS, Result, Target, as_markdown, calibrate
+from pumasi.simulate.calibration.fabry import TARGETS, calibrate
+from pumasi.simulate.calibration.targets import Result, Target, as_markdown
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "calibration" / "fabry.md"
 

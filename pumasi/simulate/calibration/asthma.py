@@ -35,6 +35,7 @@ from pumasi.simulate.asthma_course import (
 )
 from pumasi.simulate.asthma_rate import ARMS, Markers, cells
 from pumasi.simulate.asthma_traits import Traits, traits_of
+from pumasi.simulate.calibration.targets import Result, as_markdown, point
 from pumasi.simulate.columns import YEAR_DAYS, days_of
 from pumasi.simulate.parameters import Parameters, parameters
 from pumasi.simulate.population import persons_of
@@ -50,51 +51,27 @@ BATCH = 20_000
 Estimates = dict[str, float]
 
 
-@dataclass(frozen=True)
-class Target:
-    """A point that the simulation is held to, with the literature beside it."""
-
-    quantity: str
-    point: float
-    literature: str
-
-
 TARGETS = {
     **{
-        f"rate_step_{step}": Target(f"attacks a year, step {step}", point, "2.5 targets A")
-        for step, point in enumerate((0.089, 0.129, 0.204, 0.436, 0.95), start=1)
+        f"rate_step_{step}": point(f"attacks a year, step {step}", rate, "2.5 targets A")
+        for step, rate in enumerate((0.089, 0.129, 0.204, 0.436, 0.95), start=1)
     },
-    "any_12m": Target(
+    "any_12m": point(
         "any attack in 12 months", 0.187, "0.084-0.125 V A17, 0.228 mild V, 0.328 V A22"
     ),
-    "rr_prior": Target("rate ratio of a prior attack, all steps", 3.05, "-"),
-    "rr_prior_step_5": Target("rate ratio of a prior attack, step 5", 1.98, "1.94 adjusted V A12"),
-    "auroc_oracle": Target("AUROC of the true rate", 0.785, "-"),
-    "auroc_covariates": Target("AUROC of covariates and prior attacks", 0.73, "0.71 V A22"),
-    "ed_hospital_12m": Target("emergency or hospital in 12 months", 0.024, "ED 0.029, hosp 0.015"),
-    "korean_rule_step_5": Target("step 5 under dupilumab's Korean rule (a)", 0.0395, "rule V A23"),
-    "two_attacks_step_5": Target("the same with 2 attacks instead of 4", 0.21, "-"),
-    "dupilumab_all": Target("dupilumab, rate ratio in QUEST's mix", 0.51, "0.52-0.54 V A9"),
-    "dupilumab_eos_300": Target("the same, eosinophils >= 300", 0.36, "0.34 G"),
-    "dupilumab_both_high": Target("the same, and FeNO >= 25", 0.31, "0.25 V A10"),
-    "dupilumab_eos_150": Target("the same, eosinophils 150-299", 0.67, "0.56-0.64"),
-    "dupilumab_eos_low": Target("the same, eosinophils < 150", 0.84, "not significant V A9"),
+    "rr_prior": point("rate ratio of a prior attack, all steps", 3.05, "-"),
+    "rr_prior_step_5": point("rate ratio of a prior attack, step 5", 1.98, "1.94 adjusted V A12"),
+    "auroc_oracle": point("AUROC of the true rate", 0.785, "-"),
+    "auroc_covariates": point("AUROC of covariates and prior attacks", 0.73, "0.71 V A22"),
+    "ed_hospital_12m": point("emergency or hospital in 12 months", 0.024, "ED 0.029, hosp 0.015"),
+    "korean_rule_step_5": point("step 5 under dupilumab's Korean rule (a)", 0.0395, "rule V A23"),
+    "two_attacks_step_5": point("the same with 2 attacks instead of 4", 0.21, "-"),
+    "dupilumab_all": point("dupilumab, rate ratio in QUEST's mix", 0.51, "0.52-0.54 V A9"),
+    "dupilumab_eos_300": point("the same, eosinophils >= 300", 0.36, "0.34 G"),
+    "dupilumab_both_high": point("the same, and FeNO >= 25", 0.31, "0.25 V A10"),
+    "dupilumab_eos_150": point("the same, eosinophils 150-299", 0.67, "0.56-0.64"),
+    "dupilumab_eos_low": point("the same, eosinophils < 150", 0.84, "not significant V A9"),
 }
-
-
-@dataclass(frozen=True)
-class Result:
-    """A target, what was simulated, and the Monte Carlo standard error of that."""
-
-    target: Target
-    simulated: float
-    error: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the simulated value is within 15 % plus two Monte Carlo standard errors."""
-        room = 0.15 * self.target.point + 2 * self.error
-        return abs(self.simulated - self.target.point) <= room
 
 
 def calibrate(
@@ -280,21 +257,6 @@ def _dupilumab(lived: TwoYears) -> Estimates:
         name: float((ratio * events)[place].sum() / events[place].sum())
         for name, place in places.items()
     }
-
-
-def as_markdown(results: dict[str, Result]) -> str:
-    """Return the table of targets for the documents: one row per target."""
-    lines = [
-        "| quantity | target | simulated | MC error | within | literature |",
-        "|---|---|---|---|---|---|",
-    ]
-    for result in results.values():
-        target = result.target
-        lines.append(
-            f"| {target.quantity} | {target.point:.3g} | {result.simulated:.3g} "
-            f"| {result.error:.2g} | {'yes' if result.holds else '**no**'} | {target.literature} |"
-        )
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

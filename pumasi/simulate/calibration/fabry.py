@@ -10,14 +10,14 @@ are Monte Carlo errors over ten parts of each sample.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pumasi.simulate.background import Morbidity, deaths_of, morbidity_of
+from pumasi.simulate.calibration.targets import Result, Target, as_markdown, point
 from pumasi.simulate.columns import NEVER, YEAR_DAYS, Days, Flags, Floats, day_number
 from pumasi.simulate.fabry import course, nature_of, untreated_slope, value_at
 from pumasi.simulate.fabry_diagnosis import carriers_of
@@ -35,48 +35,31 @@ Estimates = dict[str, float]
 Columns = dict[str, npt.NDArray[np.generic]]
 
 
-@dataclass(frozen=True)
-class Target:
-    """What the simulation is held to: a point (low = high) or a range, or shown beside only."""
-
-    quantity: str
-    low: float
-    high: float
-    literature: str
-    kind: Literal["held", "conflict", "beside"] = "held"
-
-
-def _point(
-    quantity: str, value: float, literature: str, kind: Literal["held", "conflict"] = "held"
-) -> Target:
-    return Target(quantity, value, value, literature, kind)
-
-
 TARGETS: dict[str, Target] = {
     "delay_all": Target("delay from symptom to diagnosis, median, years", 13, 17, "4.5"),
-    "delay_M": _point("the same, men", 13.7, "V F3, 12.2 in F2"),
-    "delay_F": _point("the same, women", 16.3, "V F3, 12.4 in F2"),
-    "misdiagnosed": _point("diagnosed who had a wrong diagnosis before", 0.25, "V F3"),
-    "men_per_woman": _point("diagnosed men per diagnosed woman", 1.1, "V F8: 120 to 108"),
-    "eskd_M": _point("ESKD, diagnosed men of 18-54", 0.14, "G Ortiz 2010, registry"),
-    "eskd_F": _point("ESKD, diagnosed women of 18-54", 0.02, "G Ortiz 2010, registry"),
+    "delay_M": point("the same, men", 13.7, "V F3, 12.2 in F2"),
+    "delay_F": point("the same, women", 16.3, "V F3, 12.4 in F2"),
+    "misdiagnosed": point("diagnosed who had a wrong diagnosis before", 0.25, "V F3"),
+    "men_per_woman": point("diagnosed men per diagnosed woman", 1.1, "V F8: 120 to 108"),
+    "eskd_M": point("ESKD, diagnosed men of 18-54", 0.14, "G Ortiz 2010, registry"),
+    "eskd_F": point("ESKD, diagnosed women of 18-54", 0.02, "G Ortiz 2010, registry"),
     "gate_lvh": Target("carriers among LVH or HCM", 0.005, 0.016, "V F5, F7, F17"),
     "gate_dialysis": Target("carriers among patients on dialysis", 0.001, 0.0025, "V F5, F6"),
     "gate_young_stroke": Target("carriers among stroke or TIA < 55", 0.001, 0.005, "V F5, F17"),
-    "slope_M_heavy": _point("untreated slope, classic men with UPCR > 1.5 g/g", -5.6, "V F9"),
-    "slope_F_heavy": _point("untreated slope, women with UPCR > 1.2 g/g", -1.3, "V F9"),
-    "slope_M": _point("untreated slope, men", -3.0, "G Schiffmann 2009"),
-    "slope_F": _point("untreated slope, women", -1.0, "G Schiffmann 2009"),
-    "losing_M": _point("men who lose > 1 mL/min/1.73 m2 a year", 0.71, "V F9"),
-    "losing_F": _point("women who lose > 1 mL/min/1.73 m2 a year", 0.39, "V F9"),
+    "slope_M_heavy": point("untreated slope, classic men with UPCR > 1.5 g/g", -5.6, "V F9"),
+    "slope_F_heavy": point("untreated slope, women with UPCR > 1.2 g/g", -1.3, "V F9"),
+    "slope_M": point("untreated slope, men", -3.0, "G Schiffmann 2009"),
+    "slope_F": point("untreated slope, women", -1.0, "G Schiffmann 2009"),
+    "losing_M": point("men who lose > 1 mL/min/1.73 m2 a year", 0.71, "V F9"),
+    "losing_F": point("women who lose > 1 mL/min/1.73 m2 a year", 0.39, "V F9"),
     **{
-        f"survival_{name}": _point(f"untreated survival, median, {name}", value, source)
+        f"survival_{name}": point(f"untreated survival, median, {name}", value, source)
         for name, value, source in zip(
             CARRIERS, (58, 70, 75, 79), ("G Waldek", "A", "G Waldek", "A"), strict=True
         )
     },
     **{
-        f"mace_{name}": _point(f"MACE a 1,000 years after 15, untreated, {name}", value, source)
+        f"mace_{name}": point(f"MACE a 1,000 years after 15, untreated, {name}", value, source)
         for name, value, source in zip(
             CARRIERS, (11.0, 5.9, 4.4, 0.8), ("V F11", "V F11", "V F11", "V F11: 0, A"), strict=True
         )
@@ -92,23 +75,6 @@ TARGETS: dict[str, Target] = {
     "known_M": Target("carriers who are diagnosed, men", 0, 1, "-", "beside"),
     "known_F": Target("carriers who are diagnosed, women", 0, 1, "-", "beside"),
 }
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came out: the estimate, its Monte Carlo error, and whether the target holds."""
-
-    target: Target
-    simulated: float
-    error: float
-
-    @property
-    def holds(self) -> bool:
-        """A point within 15 % plus 2 errors; a range within itself."""
-        low, high = self.target.low, self.target.high
-        if low < high:
-            return low <= self.simulated <= high
-        return abs(self.simulated - low) <= 0.15 * abs(low) + 2 * self.error
 
 
 @dataclass(frozen=True)
@@ -330,29 +296,6 @@ def _median(values: Floats, weight: Floats) -> float:
 
 def _share(happens: npt.NDArray[np.generic], chosen: Flags, weight: Floats) -> float:
     return float(np.average(happens[chosen].astype(np.float64), weights=weight[chosen]))
-
-
-def as_markdown(results: Mapping[str, Result]) -> str:
-    """Return the table of targets for the documents: one row per target."""
-    return "\n".join(_lines(results)) + "\n"
-
-
-def _lines(results: Mapping[str, Result]) -> Iterator[str]:
-    yield "| quantity | target | simulated | MC error | within | literature |"
-    yield "|---|---|---|---|---|---|"
-    for result in results.values():
-        target = result.target
-        point = target.low == target.high
-        aim = f"{target.low:.3g}" if point else f"{target.low:.3g} to {target.high:.3g}"
-        within = "yes" if result.holds else "**no**"
-        if target.kind == "conflict" and not result.holds:
-            within = "no: conflict"
-        if target.kind == "beside":
-            within = "-"
-        yield (
-            f"| {target.quantity} | {aim} | {result.simulated:.3g} | {result.error:.2g} "
-            f"| {within} | {target.literature} |"
-        )
 
 
 if __name__ == "__main__":
