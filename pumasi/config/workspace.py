@@ -7,6 +7,7 @@ it. For the project's own network they are part of the repository, for another n
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pumasi.atomic import write_text
@@ -56,6 +57,11 @@ concurrency:
   pools:
     default_limit: 1
     granularity: run
+event_log_storage:
+  module: orchestration.event_log
+  class: OpenSqliteEventLogStorage
+  config:
+    base_dir: {events}
 """
 
 
@@ -102,7 +108,8 @@ def write_dagster_home() -> Path:
     """Make the folder that DAGSTER_HOME is to name, with its dagster.yaml, and return it."""
     folder = home_folder() / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dagster.yaml").write_text(_DAGSTER, encoding="utf-8")
+    events = json.dumps(str(folder / "history" / "runs"))
+    (folder / "dagster.yaml").write_text(_DAGSTER.format(events=events), encoding="utf-8")
     return folder
 
 
