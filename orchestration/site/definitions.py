@@ -28,7 +28,7 @@ def build_definitions(config: SiteConfig) -> dg.Definitions:
         jobs=automated.jobs,
         schedules=automated.schedules,
         sensors=automated.sensors,
-        resources={"dbt": transform.dbt_resource(config, paths, project)},
+        resources={"dbt": transform.dbt_resource(config)},
         # One process: DuckDB lets a single one write, and a step costs no start of its own.
         executor=dg.in_process_executor,
     )

@@ -48,6 +48,15 @@ class Project:
         return frozenset(node["name"] for node in self.models.values() if not is_released(node))
 
     @cached_property
+    def counted_as(self) -> Mapping[str, str]:
+        """Of models that say so, the relation that has as many rows."""
+        said = {
+            node["name"]: (node["config"].get("meta") or {}).get("counted_as")
+            for node in self.models.values()
+        }
+        return {name: other for name, other in said.items() if other}
+
+    @cached_property
     def released(self) -> tuple[Properties, ...]:
         """Models whose tables are released."""
         return tuple(

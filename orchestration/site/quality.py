@@ -10,15 +10,15 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
-from dagster_dbt import DbtCliResource
 
 import expectations
 from orchestration.site.builds import closed_when_broken, transformation_of
+from orchestration.site.dbt_command import run_dbt_tests
 from orchestration.site.extract import pool
 from orchestration.site.project import Project
 from orchestration.site.transform import row_counts, table_keys
 from pumasi.atomic import write_text
-from pumasi.config import SiteConfig, SitePaths
+from pumasi.config import SiteConfig, SitePaths, home_folder
 from pumasi.errors import ReleaseError
 from pumasi.quality import (
     Listed,
@@ -32,7 +32,6 @@ from pumasi.quality import (
 from pumasi.release import write_candidate
 from pumasi.warehouse import hold_warehouse
 
-TEST = ("test", "--exclude-resource-type", "unit_test")
 OUTCOMES = "outcomes.json"
 
 
@@ -46,10 +45,10 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
         kinds={"parquet", "greatexpectations", "dbt"},
         pool=pool(config),
     )
-    def candidate(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> dg.MaterializeResult:
+    def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Tables of the build as parquet, and the outcome of every check run on them."""
         with closed_when_broken(paths, "candidate", context.run.run_id):
-            outcomes, rows = _check(config, paths, dbt, context)
+            outcomes, rows = _check(config, paths, context)
         return dg.MaterializeResult(metadata=_summary(outcomes) | {"dagster/row_count": rows})
 
     return [candidate]
@@ -92,23 +91,22 @@ def materialised_by(instance: dg.DagsterInstance, keys: Iterable[dg.AssetKey]) -
 
 
 def _check(
-    config: SiteConfig, paths: SitePaths, dbt: DbtCliResource, context: dg.AssetExecutionContext
+    config: SiteConfig, paths: SitePaths, context: dg.AssetExecutionContext
 ) -> tuple[list[Outcome], int]:
     """Every outcome of the build, and the rows of the tables that may be released."""
     run_id, target = context.run.run_id, paths.dbt_target / "test"
-    keys = table_keys(config.id, paths.dbt_target / "manifest.json")
+    project = Project(paths.dbt_target / "manifest.json")
+    keys = table_keys(config.id, project.manifest)
     # Before the first test: what is made from here on was not wholly checked.
     materialised = materialised_by(context.instance, keys)
     context.log.info("dbt tests")
-    # dbt that dies before its tests must not leave yesterday's results to be read.
-    (target / "run_results.json").unlink(missing_ok=True)
-    dbt.cli([*TEST], raise_on_error=False, target_path=target).wait()
+    run_dbt_tests(config, home_folder(), target)
     context.log.info("writing the candidate")
     with hold_warehouse(paths, progress=context.log.info) as connection:
         # Whoever changed the warehouse while dbt tested it is noticed here.
         transformation = transformation_of(paths, connection)
         candidate = write_candidate(connection, paths, run_id=run_id)
-        counts = row_counts(connection)
+        counts = row_counts(connection, project)
         verified = verification_outcomes(*_concepts(connection), real=config.real)
     context.log.info("Great Expectations and conservation")
     found = [
@@ -116,7 +114,7 @@ def _check(
             target / "run_results.json",
             target / "manifest.json",
             counts,
-            expectations.MAY_BE_EMPTY | Project(target / "manifest.json").steps,
+            expectations.MAY_BE_EMPTY | project.steps,
         ),
         *conservation_outcomes(candidate.folder),
         *expectations.run(candidate.folder),

@@ -11,7 +11,10 @@
 -- about when an event with a date of its own was known. Such an event was known
 -- when it first came, at the latest.
 -- details_known_date: from when all else that stands now was known.
-{{ config(materialized='view') }}
+{{ config(
+    materialized='view',
+    meta={'counted_as': 'int_events_received'},
+) }}
 
 with
 
