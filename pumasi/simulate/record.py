@@ -532,7 +532,8 @@ class _Writing:
                     coalesce(test_rules.digits, 1)) end as value,
                 case when not coalesce(silent.without_value, false) then value_term end
                     as value_term,
-                meaning.concept_id as value_concept_id,
+                case when not coalesce(silent.without_value, false) then meaning.concept_id end
+                    as value_concept_id,
                 coalesce(own_unit, terms.unit) as unit, coalesce(units.concept_id, 0) as unit_id,
                 reported.date as event_date,
                 reported.date + {self._result_lag()} as recorded_date, u2 as u_kept
