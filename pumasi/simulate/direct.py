@@ -6,7 +6,7 @@ everything below them is the project's own SQL. A test holds the marts of both w
 row by row (`tests/simulate/test_direct.py`).
 
 What a format does not carry of the record is data: `TRAITS` says it, one line per hospital and
-kind of row. What no mart reads (routes, codes as written, types) is null here.
+kind of row. What no mart reads (codes as written, types) is null here.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ class Traits:
 
     `person` is the identifier that the hospital writes. `known` says of each kind of row which day
     counts as that of writing: the stated one, the event's own, or that of its visit. `condition` is
-    which diagnoses are meant. `supply` and `quantity` are what it says of a drug, `ends_after` the
-    days after which that ends, if it says those without the supply. `has_row_ids`: if not, a row
-    that is written twice is one row. `states_periods`: it states observation periods itself.
+    which diagnoses are meant. `supply`, `quantity` and `route` are what it says of a drug,
+    `ends_after` the days after which that ends, if it says those without the supply. `has_row_ids`:
+    if not, a row that is written twice is one row. `states_periods`: it states observation periods
+    itself.
     """
 
     person: str
@@ -68,6 +69,7 @@ class Traits:
     condition: str = "true"
     supply: str = "e.days_supply"
     quantity: str = "e.quantity"
+    route: str = "e.route_id"
     ends_after: str = ""
     has_row_ids: bool = True
     states_periods: bool = False
@@ -100,6 +102,7 @@ TRAITS = {
         person="'p' || e.person",
         known=_known(_WRITTEN, _ITSELF, _VISIT, _WRITTEN, _ITSELF),
         supply=f"case when {_HANDED_OUT} then e.days_supply end",
+        route="null",
         quantity=f"case when {_HANDED_OUT} then e.quantity end",
     ),
     "deul": Traits(
@@ -107,6 +110,7 @@ TRAITS = {
         known=_known(_VISIT, _ITSELF, _VISIT, _ITSELF, _ITSELF),
         supply="null::integer",
         quantity="null::double",
+        route="null",
         ends_after="e.days_supply",
         has_row_ids=False,
     ),
@@ -121,6 +125,7 @@ class _Kind:
     end_date: str = "null::date"
     quantity: str = "null::double"
     days_supply: str = "null::integer"
+    route: str = "null"
     value: str = "null::double"
     value_concept_id: str = "null::integer"
     unit_id: str = "null::integer"
@@ -136,6 +141,7 @@ def _kinds(traits: Traits) -> dict[str, _Kind]:
             end_date=f"e.event_date + greatest({traits.ends_after or traits.supply}, 1) - 1",
             quantity=traits.quantity,
             days_supply=traits.supply,
+            route=traits.route,
         ),
         "procedures": _Kind("procedure_occurrence"),
         "measurements": _Kind(
@@ -414,7 +420,7 @@ def _events(traits: Traits) -> str:
             null::varchar as source_value, 0 as source_concept_id, 0 as type_concept_id,
             null::integer as condition_status_concept_id, null::date as verbatim_end_date,
             null::integer as refills, every.quantity, every.days_supply,
-            null::integer as route_concept_id, null::integer as modifier_concept_id,
+            every.route_concept_id, null::integer as modifier_concept_id,
             null::integer as operator_concept_id, every.value as value_as_number,
             null::varchar as value_as_string, every.value_concept_id as value_as_concept_id,
             null::varchar as value_source_value, null::integer as qualifier_concept_id,
@@ -437,6 +443,7 @@ def _of_kind(number: int, name: str, kind: _Kind, traits: Traits) -> str:
             e.event_date, {kind.end_date} as end_date,
             greatest(e.event_date, {traits.known[name]}) as known_date,
             {kind.quantity} as quantity, {kind.days_supply} as days_supply, {kind.value} as value,
+            {kind.route}::integer as route_concept_id,
             {kind.value_concept_id}::integer as value_concept_id,
             {kind.unit_id}::integer as unit_id, {kind.unit} as unit
         from {name} as e inner join visits as v on e.visit_id = v.visit_id

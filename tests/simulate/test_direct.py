@@ -75,8 +75,9 @@ def test_every_drug_exposure_is_that_of_the_way_through_files(
 
 
 def test_networks_differ_by_their_seed_alone_and_not_by_the_processes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(direct, "workshop", lambda folder: network.made_with)  # made already
     world, done = World(scale=0.005, seed=5), Counter[int]()
     one, two = tmp_path / "one", tmp_path / "two"
     for out, processes in ((one, 1), (two, 2)):
