@@ -148,7 +148,7 @@ def _compile(source_format: str, profiles: Path, target: Path, logs: Path) -> No
     folders = ["--profiles-dir", str(profiles), "--target-path", str(target)]
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and every argument is ours
-            [str(dbt), "--quiet", "compile", *folders],
+            [str(dbt), "--quiet", "--no-use-colors", "compile", *folders],
             cwd=project_root() / "dbt_project",
             env=program_environment() | {"DBT_LOG_PATH": str(logs)},
             capture_output=True,

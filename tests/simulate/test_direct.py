@@ -100,6 +100,23 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(f.relative_to(folder)): sha256(f.read_bytes()).hexdigest() for f in files}
 
 
+def test_the_command_writes_the_marts_of_each_hospital_and_no_truth(
+    network: Network,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(direct, "workshop", lambda folder: network.made_with)
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "marts", "--scale", "0.002", "--seed", "9", "--out", str(tmp_path)])
+    assert ended.value.code == 0
+    assert str(tmp_path) in capsys.readouterr().out
+    found = {file.relative_to(tmp_path) for file in tmp_path.rglob("*") if file.is_file()}
+    assert found == {
+        Path("9", hospital, f"{mart}.parquet") for hospital in HOSPITALS for mart in FEWEST
+    }
+
+
 def test_no_network_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match="at least one network"):
         direct.simulate_marts(World(), 0, tmp_path)
