@@ -571,6 +571,44 @@ def simulate_trial(
     Console().print(table)
 
 
+@simulate_app.command("marts")
+def simulate_marts(
+    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
+    scale: Annotated[float, typer.Option(help="Factor of the preset's persons.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the first network; the next has the next.")] = (
+        20260701
+    ),
+    networks: Annotated[int, typer.Option(help="How many networks, each with its seed.")] = 1,
+    recording: Annotated[
+        str, typer.Option(help="perfect | non_differential | differential")
+    ] = "non_differential",
+    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "korea",
+    identifiable: Annotated[
+        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the networks; default in PUMASI_HOME.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Networks made at a time; default the cores.")
+    ] = None,
+) -> None:
+    """Simulate networks straight to their hospitals' marts: no files, no releases, no truth."""
+    from pumasi import simulate
+    from pumasi.simulate import direct
+
+    world = simulate.world_of(
+        preset, scale, seed, recording=recording, access=access, identifiable=identifiable
+    )
+    out = out or home_folder() / "simulation" / "marts"
+    with _progress("networks") as bar:
+        task = bar.add_task("simulating", total=networks)
+        direct.simulate_marts(
+            world, networks, out, processes or os.cpu_count() or 1, lambda done: bar.advance(task)
+        )
+    typer.echo(f"marts: {out}/<seed>/<hospital>/<mart>.parquet")
+
+
 def _progress(unit: str) -> Progress:
     return Progress(
         TextColumn("{task.description}"),

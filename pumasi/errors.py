@@ -24,6 +24,10 @@ class VocabularyError(PumasiError):
     """The vocabulary folder lacks a table or holds one that can't be read."""
 
 
+class CompileError(PumasiError):
+    """dbt is missing, or it can't compile the project."""
+
+
 class WithdrawalError(PumasiError):
     """A withdrawal is asked for wrongly, or one did not end and stands in the way."""
 

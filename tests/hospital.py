@@ -2,24 +2,18 @@
 
 It writes a FHIR R4 extract and a vocabulary of two dozen concepts; `pumasi.extract` reads them. Say
 what a later delivery adds, changes and removes, and write again, to get several deliveries.
-`CompiledProject` runs the project's own SQL on the result: dbt compiles it once, and every build
-executes the compiled models in their order, so that hundreds of builds take minutes and not hours.
+`pumasi.compiled` runs the project's own SQL on the result.
 """
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from pumasi.config import SiteConfig, SitePaths, project_root
+from pumasi.config import SiteConfig, SitePaths
 from pumasi.extract import discover, pull, read, read_vocabulary
 
 SNOMED = "http://snomed.info/sct"
@@ -272,110 +266,3 @@ def ingest(config: SiteConfig, home: Path) -> SitePaths:
         read(config, pull(config, delivery, paths), delivery, paths)
     read_vocabulary(config, deliveries, paths)
     return paths
-
-
-@dataclass(frozen=True)
-class CompiledProject:
-    """The dbt project compiled for one source format: seeds, and models in the order to run."""
-
-    seeds: tuple[tuple[str, str, str, dict[str, str]], ...]
-    models: tuple[tuple[str, str, str, str], ...]
-    placeholder: str
-    manifest: Path
-
-    def build(
-        self, paths: SitePaths, file: str = ":memory:", without: Collection[str] = ()
-    ) -> duckdb.DuckDBPyConnection:
-        """Run seeds and models on the site's raw tables, in memory or into a new DuckDB file.
-
-        Models named `without` are left out. The caller closes the connection.
-        """
-        connection = duckdb.connect()
-        connection.execute(f"attach '{file}' as warehouse")
-        connection.execute("use warehouse")
-        for schema in ("staging", "intermediate", "omop", "marts"):
-            connection.execute(f"create schema if not exists {schema}")
-        for schema, name, path, types in self.seeds:
-            columns = f", types = {types}" if types else ""
-            connection.execute(
-                f"create table {schema}.{name} as "
-                f"from read_csv('{path}', header = true, quote = '\"'{columns})"
-            )
-        self.run(connection, paths, [m[1] for m in self.models if m[1] not in without])
-        return connection
-
-    def run(
-        self, connection: duckdb.DuckDBPyConnection, paths: SitePaths, names: Collection[str]
-    ) -> None:
-        """Run these models in their order, in the place of what is there."""
-        for schema, name, kind, sql in self.models:
-            if name in names:
-                here = sql.replace(self.placeholder, str(paths.root))
-                connection.execute(f'create or replace {kind} {schema}."{name}" as {here}')
-
-
-def compile_project(source_format: str, home: Path) -> CompiledProject:
-    """Let dbt compile the project for a site of the format; takes about ten seconds."""
-    profile = home / "dbt" / "profiles.yml"
-    profile.parent.mkdir(parents=True)
-    root = home / "sites" / "tiny"
-    root.mkdir(parents=True)
-    output = {
-        "type": "duckdb",
-        "path": str(root / "warehouse.duckdb"),
-        "external_root": str(root),
-        "schema": source_format,
-    }
-    profile.write_text(json.dumps({"pumasi": {"target": "tiny", "outputs": {"tiny": output}}}))
-    dbt = Path(sys.executable).with_name("dbt")
-    command = [str(dbt), "--quiet", "compile", "--profiles-dir", str(profile.parent)]
-    done = subprocess.run(
-        [*command, "--target-path", str(home / "target")],
-        cwd=project_root() / "dbt_project",
-        env={**os.environ, "DBT_LOG_PATH": str(home / "logs")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    manifest = json.loads((home / "target" / "manifest.json").read_text())
-    return _compiled(manifest["nodes"], str(root), home / "target" / "manifest.json")
-
-
-def _compiled(nodes: dict[str, Any], placeholder: str, manifest: Path) -> CompiledProject:
-    seeds = tuple(
-        (
-            node["schema"],
-            node["name"],
-            str(project_root() / "dbt_project" / node["original_file_path"]),
-            node["config"].get("column_types") or {},
-        )
-        for node in nodes.values()
-        if node["resource_type"] == "seed"
-    )
-    models = {key: node for key, node in nodes.items() if node["resource_type"] == "model"}
-    ordered: list[str] = []
-    while len(ordered) < len(models):
-        ready = [
-            key
-            for key, node in models.items()
-            if key not in ordered
-            and all(
-                other in ordered or other not in models for other in node["depends_on"]["nodes"]
-            )
-        ]
-        ordered += ready
-    return CompiledProject(
-        seeds,
-        tuple(
-            (
-                models[key]["schema"],
-                models[key]["name"],
-                "view" if models[key]["config"]["materialized"] == "view" else "table",
-                models[key]["compiled_code"],
-            )
-            for key in ordered
-        ),
-        placeholder,
-        manifest,
-    )

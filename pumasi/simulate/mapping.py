@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator
 
 from pumasi.omop.project import project_concepts
-from pumasi.simulate.terms import SYSTEMS, kcd_concepts, terms
+from pumasi.simulate.terms import SYSTEMS, kcd_concepts, routes, terms
 from pumasi.simulate.writers.fhir_r4 import OWN_SYSTEM
 
 HOSPITALS = ("haneul", "sup", "deul")
@@ -56,6 +56,8 @@ def _haneul() -> Iterator[Row]:
     for row in terms().to_pylist():
         if row["kind"] != "condition":
             yield row["local_code"], _LOCAL[row["kind"]], row["name"], row["concept_id"]
+    for row in routes().to_pylist():
+        yield row["route"], "LOCAL_ROUTE", row["route"], row["concept_id"]
 
 
 def _standard(hospital: str) -> Iterator[Row]:

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from pumasi.simulate.life import Life
 from pumasi.simulate.parameters import Parameters, parameters
-from pumasi.simulate.terms import kcd_concepts, terms, units
+from pumasi.simulate.terms import kcd_concepts, routes, terms, units
 from pumasi.simulate.world import HOSPITALS, Chunk, World, hospital_parameters
 
 # Room for the rows of one chunk in each table: row ids are unique in the network.
@@ -96,6 +96,7 @@ class _Writing:
             connection.register(name, table if table.num_columns else _NOT_SEEN)
         connection.register("terms", terms())
         connection.register("units", units())
+        connection.register("routes", routes())
         connection.register("kcd_concepts", kcd_concepts())
         connection.register("traits", _traits(world, self.numbers))
 
@@ -462,9 +463,11 @@ class _Writing:
                 given.person, given.visit_id, given.term, terms.concept_id,
                 terms.code, terms.local_code,
                 given.days_supply::integer as days_supply, round(given.quantity, 2) as quantity,
-                given.dose, given.route,
+                given.dose, given.route, coalesce(routes.concept_id, 0) as route_id,
                 given.date as event_date, given.date as recorded_date, given.u0 as u_kept
-            from given inner join terms on given.term = terms.term and terms.kind = 'drug'
+            from given
+            inner join terms on given.term = terms.term and terms.kind = 'drug'
+            left join routes on given.route = routes.route
             order by given.visit_id, given.term, given.days_supply, given.quantity
             """,
         )
@@ -532,7 +535,8 @@ class _Writing:
                     coalesce(test_rules.digits, 1)) end as value,
                 case when not coalesce(silent.without_value, false) then value_term end
                     as value_term,
-                meaning.concept_id as value_concept_id,
+                case when not coalesce(silent.without_value, false) then meaning.concept_id end
+                    as value_concept_id,
                 coalesce(own_unit, terms.unit) as unit, coalesce(units.concept_id, 0) as unit_id,
                 reported.date as event_date,
                 reported.date + {self._result_lag()} as recorded_date, u2 as u_kept

@@ -43,6 +43,12 @@ def units() -> pa.Table:
 
 
 @cache
+def routes() -> pa.Table:
+    """Return the routes that have a verified concept, one row each: `route` and `concept_id`."""
+    return _read("routes.csv", {"route": pa.string(), "concept_id": pa.int64()})
+
+
+@cache
 def kcd_concepts() -> pa.Table:
     """Return what a KCD code means, one row each: `code` and `concept_id`.
 

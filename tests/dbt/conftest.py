@@ -1,18 +1,16 @@
 """The dbt project compiled once for the tiny hospital, and its vocabulary."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.hospital import CompiledProject, compile_project
+from pumasi.compiled import CompiledProject, compile_project
 
 
 @pytest.fixture(scope="session")
 def fhir_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
     """The project's models for a FHIR site, ready to be run."""
     home: Path = tmp_path_factory.mktemp("compiled")
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     return compile_project("fhir_r4", home)
 
 
@@ -20,7 +18,6 @@ def fhir_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
 def hospital_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
     """The project's models for a site of a hospital's CSV files, ready to be run."""
     home: Path = tmp_path_factory.mktemp("compiled_hospital")
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     return compile_project("hospital_csv", home)
 
 
@@ -28,5 +25,4 @@ def hospital_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProjec
 def synthea_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
     """The project's models for a site of Synthea files, ready to be run."""
     home: Path = tmp_path_factory.mktemp("compiled_synthea")
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     return compile_project("synthea_csv", home)

@@ -14,12 +14,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from pumasi.compiled import CompiledProject
 from tests.hospital import (
     ASTHMA,
     BLEED,
     CELECOXIB,
     PREDNISONE,
-    CompiledProject,
     TinyHospital,
     ingest,
     tiny_site,

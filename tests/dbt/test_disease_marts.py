@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pumasi.compiled import CompiledProject
 from tests.dbt.test_marts import (
     ASTHMA,
     EMERGENCY,
@@ -25,7 +26,6 @@ from tests.dbt.test_marts import (
     Record,
     built,
 )
-from tests.hospital import CompiledProject
 
 FABRY, OTHER_SPHINGOLIPIDOSIS, PROTEINURIA = 4042934, 2000000212, 75650
 DIABETES, DIABETIC_EYE, ESRD = 201826, 443767, 193782

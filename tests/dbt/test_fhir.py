@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from pumasi.compiled import CompiledProject
 from tests.hospital import (
     ASTHMA,
     LOINC,
     SNOMED,
     WEIGHT,
-    CompiledProject,
     TinyHospital,
     ingest,
     tiny_site,

@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from pumasi.compiled import CompiledProject
 from pumasi.config import SitePaths
 from tests.extract.extracts import HOSPITAL, site_of, write_files
-from tests.hospital import CompiledProject, ingest
+from tests.hospital import ingest
 
 MAPPING = """\
 source_code,source_concept_id,source_vocabulary_id,source_code_description,target_concept_id,\

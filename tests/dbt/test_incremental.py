@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from orchestration.site.increment import columns_of
 from orchestration.site.project import Project
+from pumasi.compiled import CompiledProject
 from pumasi.config import SitePaths
 from pumasi.extract import discover, pull, read, read_vocabulary
 from pumasi.incremental import (
@@ -42,7 +43,6 @@ from tests.hospital import (
     COPD,
     PREDNISONE,
     WEIGHT,
-    CompiledProject,
     TinyHospital,
     tiny_site,
     write_vocabulary,

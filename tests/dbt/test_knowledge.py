@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pumasi.compiled import CompiledProject
 from tests.hospital import (
     AGALSIDASE,
     ALBUTEROL,
@@ -35,7 +36,6 @@ from tests.hospital import (
     PREDNISONE,
     PROTEINURIA,
     TIA,
-    CompiledProject,
     TinyHospital,
     ingest,
     tiny_site,

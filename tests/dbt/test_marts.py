@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.hospital import CompiledProject
+from pumasi.compiled import CompiledProject
 
 SEED = 20261123
 PERSONS = 2000
@@ -599,7 +599,7 @@ def build_marts(connection: duckdb.DuckDBPyConnection, project: CompiledProject)
                 f"from read_csv('{path}', header = true, types = {types})"
             )
     subjects = ("asthma__", "core__", "fabry__", "gi_bleed__", "int_concept_set_members")
-    for schema, name, kind, sql in project.models:
+    for schema, name, kind, sql, _ in project.models:
         if name.startswith(subjects):
             connection.execute(f'create {kind} {schema}."{name}" as {sql}')
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pumasi.compiled import CompiledProject
 from tests.hospital import (
     ASTHMA,
     CELECOXIB,
     GUIDANCE,
     WEIGHT,
-    CompiledProject,
     TinyHospital,
     ingest,
     tiny_site,

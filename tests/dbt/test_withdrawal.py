@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pumasi.compiled import CompiledProject
 from pumasi.config import SiteConfig, SitePaths, project_root
 from pumasi.errors import GateClosedError, ReleaseError, WithdrawalError
 from pumasi.extract import discover, pull, read, read_vocabulary
@@ -39,7 +40,6 @@ from tests.hospital import (
     ASTHMA,
     CELECOXIB,
     WEIGHT,
-    CompiledProject,
     TinyHospital,
     tiny_site,
     write_vocabulary,

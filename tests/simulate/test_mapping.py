@@ -7,7 +7,7 @@ import pytest
 from pumasi.config.paths import project_root
 from pumasi.omop.project import project_concepts
 from pumasi.simulate.mapping import HOSPITALS, concept_map
-from pumasi.simulate.terms import kcd_concepts, terms
+from pumasi.simulate.terms import kcd_concepts, routes, terms
 
 
 @pytest.mark.parametrize("hospital", HOSPITALS)
@@ -32,6 +32,9 @@ def test_haneul_maps_every_code_that_it_means_to_write() -> None:
     for row in terms().to_pylist():
         if row["kind"] != "condition":
             assert mapped[row["local_code"]] == row["concept_id"], row["term"]
+    assert {row["route"]: row["concept_id"] for row in routes().to_pylist()}.items() <= (
+        mapped.items()
+    )
 
 
 def test_codes_of_the_house_are_plainly_made_up() -> None:

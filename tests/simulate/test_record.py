@@ -54,6 +54,23 @@ def test_every_row_belongs_to_a_visit_of_the_same_hospital_and_person(written: R
         assert set(rows) <= visits, name
 
 
+def test_a_scanned_letter_has_no_value_in_any_column() -> None:
+    def of_gene_test(hospital: str) -> list[dict[str, object]]:
+        chunk = Chunk(hospital, 0, 1)
+        person = {"person": chunk.first_person, "hospital": hospital, "female": True}
+        tested = {"person": chunk.first_person, "date": DAY, "test": "gla_test", "done": True}
+        life = life_of(
+            persons=[person | {"birth_date": DAY - timedelta(9000)}],
+            tests=[tested | {"value_term": "pathogenic"}],
+        )
+        found = record(life, chunk, World(recording="perfect")).measurements
+        return found.select(["value", "value_term", "value_concept_id"]).to_pylist()
+
+    said = {"value": None, "value_term": "pathogenic", "value_concept_id": 2000000101}
+    assert of_gene_test("haneul") == [said]
+    assert of_gene_test("sup") == [dict.fromkeys(said)]
+
+
 def test_no_day_is_seen_by_two_hospitals(written: Record) -> None:
     days = written.visits.group_by(["person", "event_date"]).aggregate([("hospital", "count")])
     assert pc.max(days["hospital_count"]).as_py() == 1

@@ -5,7 +5,7 @@ A module says for each file which query over the views `persons`, `visits`, `con
 passes through Python.
 """
 
-from pumasi.simulate.writers.delivery import Cut, Writer, write_about, write_part
+from pumasi.simulate.writers.delivery import Cut, Writer, define_views, write_about, write_part
 from pumasi.simulate.writers.fhir_r4 import FHIR_R4
 from pumasi.simulate.writers.hospital_csv import HOSPITAL_CSV
 from pumasi.simulate.writers.omop_cdm import OMOP_CDM
@@ -18,4 +18,4 @@ WRITERS: dict[str, Writer] = {
     "deul": SYNTHEA_CSV,
 }
 
-__all__ = ["WRITERS", "Cut", "Writer", "write_about", "write_part"]
+__all__ = ["WRITERS", "Cut", "Writer", "define_views", "write_about", "write_part"]

@@ -66,9 +66,7 @@ def write_part(
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
     with one_thread() as connection:
-        for name, table in record.tables().items():
-            connection.register(f"every_{name}", table)
-        _views(connection, hospital, cut)
+        define_views(connection, record, hospital, cut)
         for name, query in writer.files.items():
             path = folder / f"{name}_{part}{writer.ending}"
             target = str(path).replace("'", "''")
@@ -91,8 +89,16 @@ def write_about(writer: Writer, cut: Cut, folder: Path) -> None:
         shutil.copyfile(table, folder / table.name)
 
 
-def _views(connection: duckdb.DuckDBPyConnection, hospital: str, cut: Cut) -> None:
-    """Define the views that the queries of the formats read."""
+def define_views(
+    connection: duckdb.DuckDBPyConnection, record: Record, hospital: str, cut: Cut
+) -> None:
+    """Define what the queries of the formats read: what stood in the hospital's database.
+
+    Views `persons`, `known` (all persons, also in an incremental delivery) and those of VERSIONED,
+    each with the columns of its table of `record`; the last have `changed` besides.
+    """
+    for name, table in record.tables().items():
+        connection.register(f"every_{name}", table)
     after = f"date '{cut.after}'" if cut.after else "date '0001-01-01'"
     connection.execute(f"create macro cut_through() as date '{cut.through}'")
     for name in VERSIONED:

@@ -59,7 +59,7 @@ OMOP_CDM = Writer(
             select row_id as drug_exposure_id, person as person_id, concept_id as drug_concept_id,
                 event_date as drug_exposure_start_date,
                 event_date + greatest(days_supply, 1) - 1 as drug_exposure_end_date,
-                0 as drug_type_concept_id, quantity, days_supply, 0 as route_concept_id,
+                0 as drug_type_concept_id, quantity, days_supply, route_id as route_concept_id,
                 visit_id as visit_occurrence_id, local_code as drug_source_value,
                 0 as drug_source_concept_id
             from drugs order by row_id

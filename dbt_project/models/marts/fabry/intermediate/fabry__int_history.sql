@@ -1,6 +1,7 @@
 -- What was measured before each index, as known before it: one walk through each
 -- person's days of index and value. A frame that ends one day before the index
--- sees only what was known strictly before it.
+-- sees only what was known strictly before it. The slope is rounded: its last bits
+-- depend on the order in which rows of one day are added up.
 with
 
 indexes as (
@@ -127,7 +128,7 @@ history as (
         lowest_egfr,
         case
             when egfr_count >= 3 and last_egfr_day - first_egfr_day >= 365
-                then egfr_slope
+                then round(egfr_slope, 6)
         end as egfr_slope_per_year,
         highest_upcr,
         highest_uacr,
