@@ -102,7 +102,6 @@ TRAITS = {
         person="'p' || e.person",
         known=_known(_WRITTEN, _ITSELF, _VISIT, _WRITTEN, _ITSELF),
         supply=f"case when {_HANDED_OUT} then e.days_supply end",
-        route="null",
         quantity=f"case when {_HANDED_OUT} then e.quantity end",
     ),
     "deul": Traits(

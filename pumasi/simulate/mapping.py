@@ -74,3 +74,6 @@ def _standard(hospital: str) -> Iterator[Row]:
         written = code or row["local_code"]
         if known.get((system, written)) != row["concept_id"]:
             yield written, system, row["name"], row["concept_id"]
+    # The other format has no place for a route.
+    for row in routes().to_pylist() if hospital == "sup" else ():
+        yield row["route"].upper(), OWN_SYSTEM, row["route"], row["concept_id"]

@@ -12,6 +12,8 @@ from pumasi.compiled import CompiledProject
 from tests.hospital import (
     ASTHMA,
     LOINC,
+    PREDNISONE,
+    RXNORM,
     SNOMED,
     WEIGHT,
     TinyHospital,
@@ -21,11 +23,12 @@ from tests.hospital import (
 )
 
 # Ids above two thousand million are local by convention: these are no concepts of OMOP.
-LESS, AT_LEAST = 2_000_000_001, 2_000_000_002
-OPERATORS = (
+LESS, AT_LEAST, ORAL = 2_000_000_001, 2_000_000_002, 2_000_000_004
+OWN_CONCEPTS = (
     f"{LESS},<,Meas Value Operator,SNOMED,Qualifier Value,S,x1\r\n"
     f"{AT_LEAST},>=,Meas Value Operator,SNOMED,Qualifier Value,S,x2\r\n"
     "2000000003,>,Meas Value Operator,SNOMED,Qualifier Value,,x3\r\n"
+    f"{ORAL},by mouth,Route,SNOMED,Qualifier Value,S,x4\r\n"
 )
 DAY = "2020-03-04"
 
@@ -34,13 +37,13 @@ Build = Callable[[TinyHospital], duckdb.DuckDBPyConnection]
 
 @pytest.fixture
 def build(fhir_project: CompiledProject, tmp_path: Path) -> Build:
-    """The warehouse of a hospital whose vocabulary knows two operators."""
+    """The warehouse of a hospital whose vocabulary knows two operators and a route."""
 
     def built(hospital: TinyHospital) -> duckdb.DuckDBPyConnection:
         hospital.write(tmp_path / "extract")
         write_vocabulary(tmp_path / "vocabulary")
         with (tmp_path / "vocabulary" / "concept.csv").open("a", newline="") as stream:
-            stream.write(OPERATORS)
+            stream.write(OWN_CONCEPTS)
         site = tiny_site(tmp_path, date(2021, 1, 1))
         return fhir_project.build(ingest(site, tmp_path / "home"))
 
@@ -86,6 +89,23 @@ def test_a_bound_is_a_number_with_an_operator(hospital: TinyHospital, build: Bui
         (3.0, 0, ">3"),  # an operator that the vocabulary has no standard concept of
         (4.0, None, None),
     ]
+
+
+def test_a_route_is_a_concept_and_one_that_nobody_knows_is_none(
+    hospital: TinyHospital, build: Build
+) -> None:
+    for day, code in enumerate(("x4", "x5"), start=1):
+        hospital.add(
+            "MedicationRequest",
+            "p1",
+            status="completed",
+            intent="order",
+            medicationCodeableConcept={"coding": [{"system": RXNORM, "code": PREDNISONE}]},
+            authoredOn=f"2020-03-0{day}",
+            dosageInstruction=[{"route": {"coding": [{"system": SNOMED, "code": code}]}}],
+        )
+    found = rows(build(hospital), "select route_concept_id from omop.drug_exposure order by all")
+    assert found == [(ORAL,), (None,)]
 
 
 def test_a_bound_in_the_observation_table_keeps_its_sign(

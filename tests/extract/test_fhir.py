@@ -247,6 +247,38 @@ def test_the_drug_of_a_prescription(
     assert (codings and [each["code"] for each in codings], count) == (codes, nulled)
 
 
+@pytest.mark.parametrize(
+    ("resource", "more", "codes", "nulled"),
+    [
+        (
+            "MedicationRequest",
+            {"dosageInstruction": [{"route": concept("26643006")}, {"text": "if needed"}]},
+            ["26643006"],
+            0,
+        ),
+        ("MedicationRequest", {"dosageInstruction": [{"text": "daily"}]}, [], 0),
+        ("MedicationRequest", {"dosageInstruction": "by mouth"}, None, 1),
+        ("MedicationAdministration", {"dosage": {"route": concept("47625008")}}, ["47625008"], 0),
+        ("MedicationAdministration", {"dosage": {"route": concept("by mouth")}}, [], 1),
+        ("MedicationAdministration", {}, None, 0),
+    ],
+)
+def test_the_route_of_a_drug(
+    tmp_path: Path, resource: str, more: dict[str, Any], codes: list[str] | None, nulled: int
+) -> None:
+    given = {
+        "resourceType": resource,
+        "id": "r1",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": concept("140587"),
+    }
+    table = "medication_request" if resource == "MedicationRequest" else "medication_administration"
+    ((codings, count),) = taken(tmp_path, given | more).rows(table, "route_codings, values_nulled")
+    found = codings if codings is None else [each["code"] for each in codings]
+    assert (found, count) == (codes, nulled)
+
+
 # -- the shape of a code --------------------------------------------------------------------------
 
 

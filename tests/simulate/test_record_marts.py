@@ -54,8 +54,8 @@ KNOWN = {
     "deul": {"conditions": VISIT, "drugs": ITSELF, "measurements": ITSELF,
              "observations": ITSELF},
 }  # fmt: skip
-# The other two hand drugs over as ingredients, without a route.
-SAYS_ROUTE = ("haneul", "bada")
+# The other one hands drugs over as ingredients, without a route.
+SAYS_ROUTE = ("haneul", "bada", "sup")
 
 
 class Given(NamedTuple):

@@ -208,6 +208,13 @@ def _medication() -> Column:
     return Column("codings", Kind.STRUCTURE, (_coded(path),), sql_type=CODINGS, offered=offered)
 
 
+def _route(path: str, lost: str) -> Column:
+    """The codings of the routes by which a drug is given; `lost` counts what has no such shape."""
+    offered = f"coalesce(len({path}), {lost})"
+    shaped = _coded(path)
+    return Column("route_codings", Kind.STRUCTURE, (shaped,), sql_type=CODINGS, offered=offered)
+
+
 def _code(name: str, field: str) -> Column:
     """The first code of a CodeableConcept; before R4 some of these were plain texts."""
     code = f"r.{field}.coding[1].code"
@@ -342,6 +349,7 @@ FHIR_R4 = Format(
                 "subject": REFERENCE,
                 "encounter": REFERENCE,
                 "authoredOn": "VARCHAR",
+                "dosageInstruction": [{"route": CODEABLE}],
                 "dispenseRequest": {
                     "expectedSupplyDuration": QUANTITY,
                     "quantity": QUANTITY,
@@ -366,6 +374,10 @@ FHIR_R4 = Format(
                 offered=_given('r.dispenseRequest.expectedSupplyDuration."value"'),
             ),
             Column("supply_quantity", Kind.DOUBLE, ('r.dispenseRequest.quantity."value"',)),
+            _route(
+                "flatten(list_transform(r.dosageInstruction, lambda d: d.route.coding))",
+                _odd("dosageInstruction", "ARRAY"),
+            ),
         ),
         _resource(
             "medication_administration",
@@ -377,6 +389,7 @@ FHIR_R4 = Format(
                 "context": REFERENCE,
                 "effectiveDateTime": "VARCHAR",
                 "effectivePeriod": PERIOD,
+                "dosage": {"route": CODEABLE},
             },
             _id("medication_administration_id", "medication_administration"),
             _subject(),
@@ -385,6 +398,7 @@ FHIR_R4 = Format(
             _medication(),
             _day("start_date", "r.effectiveDateTime", 'r.effectivePeriod."start"'),
             Column("end_date", Kind.DATE, ('r.effectivePeriod."end"',)),
+            _route("r.dosage.route.coding", _odd("dosage", "OBJECT", "route.coding")),
         ),
         _resource(
             "observation",

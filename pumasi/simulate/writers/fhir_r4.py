@@ -34,6 +34,13 @@ def _codeable(system: str) -> str:
     )
 
 
+# Nobody verified a standard code of a route.
+_ROUTE = (
+    "case when route is not null then struct_pack(coding := [struct_pack("
+    f"system := '{OWN_SYSTEM}', code := upper(route))]) end"
+)
+
+
 def _fixed(system: str, code: str) -> str:
     return f"struct_pack(coding := [struct_pack(system := '{system}', code := '{code}')])"
 
@@ -99,6 +106,8 @@ FHIR_R4 = Writer(
                 "subject": _SUBJECT,
                 "encounter": _ENCOUNTER,
                 "authoredOn": f"event_date || 'T12:00:00{_ZONE}'",
+                "dosageInstruction": "case when route is not null "
+                f"then [struct_pack(route := {_ROUTE})] end",
                 "dispenseRequest": "struct_pack(quantity := struct_pack(value := quantity), "
                 '"expectedSupplyDuration" := struct_pack(value := days_supply, '
                 "unit := 'days', system := 'http://unitsofmeasure.org', code := 'd'))",
@@ -115,8 +124,9 @@ FHIR_R4 = Writer(
                 "subject": _SUBJECT,
                 "context": _ENCOUNTER,
                 "effectiveDateTime": f"event_date || 'T10:00:00{_ZONE}'",
-                "dosage": "case when quantity is not null then struct_pack("
-                "dose := struct_pack(value := quantity, unit := 'unit')) end",
+                "dosage": "case when quantity is not null or route is not null then struct_pack("
+                f"route := {_ROUTE}, dose := case when quantity is not null "
+                "then struct_pack(value := quantity, unit := 'unit') end) end",
             },
             f"from drugs where {_GIVEN} order by row_id",
         ),

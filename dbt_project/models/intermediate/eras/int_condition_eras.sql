@@ -53,8 +53,8 @@ numbered as (
             end
         ) over (
             partition by person_id, condition_concept_id
-            order by start_date, end_date
-            rows between unbounded preceding and current row
+            order by start_date
+            range between unbounded preceding and current row
         ) as era_no
 
     from preceded

@@ -64,8 +64,8 @@ numbered as (
         sum(case when days_apart <= {{ var('era_gap_days') }} then 0 else 1 end)
             over (
                 partition by person_id, drug_concept_id
-                order by start_date, end_date
-                rows between unbounded preceding and current row
+                order by start_date
+                range between unbounded preceding and current row
             ) as era_no
 
     from spaced

@@ -48,8 +48,8 @@ numbered as (
         *,
         sum(starts_episode) over (
             partition by person_id, ingredient_concept_id
-            order by start_date, end_date
-            rows between unbounded preceding and current row
+            order by start_date
+            range between unbounded preceding and current row
         ) as episode_number
 
     from with_starts

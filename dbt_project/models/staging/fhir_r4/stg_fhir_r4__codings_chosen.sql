@@ -33,6 +33,14 @@ lists as (
     union
 
     {% endfor %}
+    select route_codings as codings from medication_requests
+
+    union
+
+    select route_codings as codings from medication_administrations
+
+    union
+
     select value_codings as codings from observations
 
     union

@@ -31,6 +31,32 @@ codings_chosen as (
 
 ),
 
+mapped_codes as (
+
+    select
+        vocabulary_id,
+        code,
+        standard_concept_id
+    from {{ ref('stg_vocabulary__codes_mapped') }}
+
+    where target_no = 1
+
+),
+
+routes as (
+
+    select
+        codings_chosen.codings,
+        mapped_codes.standard_concept_id
+    from codings_chosen
+
+    inner join mapped_codes
+        on
+            codings_chosen.vocabulary_id = mapped_codes.vocabulary_id
+            and codings_chosen.code = mapped_codes.code
+
+),
+
 medication_requests as (
 
     select
@@ -50,7 +76,8 @@ medication_requests as (
         cast(null as date) as end_date,
         medication_request.supply_quantity as quantity,
         cast(round(medication_request.supply_days) as integer) as days_supply,
-        medication_request.codings
+        medication_request.codings,
+        medication_request.route_codings
 
     from medication_request
 
@@ -81,7 +108,8 @@ medication_administrations as (
         medication_administration.end_date,
         cast(null as double) as quantity,
         cast(null as integer) as days_supply,
-        medication_administration.codings
+        medication_administration.codings,
+        medication_administration.route_codings
 
     from medication_administration
 
@@ -109,7 +137,8 @@ immunizations as (
         immunization.occurrence_date as end_date,
         cast(null as double) as quantity,
         cast(null as integer) as days_supply,
-        immunization.codings
+        immunization.codings,
+        null as route_codings
 
     from immunization
 
@@ -168,12 +197,15 @@ renamed as (
         cast(null as integer) as refills,
         unioned.quantity,
         unioned.days_supply,
-        cast(null as integer) as route_concept_id
+        routes.standard_concept_id as route_concept_id
 
     from unioned
 
     left join codings_chosen
         on unioned.codings = codings_chosen.codings
+
+    left join routes
+        on unioned.route_codings = routes.codings
 
 )
 

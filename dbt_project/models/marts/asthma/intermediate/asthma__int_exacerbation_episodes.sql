@@ -72,10 +72,11 @@ numbered as (
 
     select
         *,
+        -- By range: all evidence of one day has one number, whichever came first.
         sum(starts_episode) over (
             partition by person_id, gap_days
-            order by start_date, sort_order
-            rows between unbounded preceding and current row
+            order by start_date
+            range between unbounded preceding and current row
         ) as episode_number
 
     from with_starts
