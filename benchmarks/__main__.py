@@ -17,7 +17,8 @@ from benchmarks.datasets import DATA_SETS, GIBLEED, PACKAGED, DataSet, add_site,
 from benchmarks.replica import replicate, write_changes
 from benchmarks.report import as_markdown, as_rich, peaks, times
 from benchmarks.run import STEPS, Result, run, run_again, share_of, use_two_cores
-from pumasi.config import get_site, home_folder
+from benchmarks.simulated import simulated
+from pumasi.config import SitePaths, get_site, home_folder
 from pumasi.errors import PumasiError
 
 NAMES = ", ".join(data_set.name for data_set in DATA_SETS)
@@ -48,12 +49,21 @@ def main(
         int,
         typer.Option(min=1, metavar="N", help="Also an OMOP set with its persons N times."),
     ] = 1,
+    persons: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=100,
+            metavar="N",
+            help="Simulated hospitals of N persons instead, as OMOP, hospital CSV and, up to "
+            "100,000, FHIR; can be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Seconds and peak memory of pull, dbt, checks and sealing, against the floor.
 
     Everything is done in a temporary home; the tables are kept below $PUMASI_HOME/bench.
     """
-    data_sets = _chosen(only or [])
+    data_sets = [] if persons and not only else _chosen(only or [])
     kept = home_folder() / "bench"
     cores, load = use_two_cores(), os.getloadavg()[0]
     with _own_home(kept) as home:
@@ -61,6 +71,8 @@ def main(
         if scale > 1:
             results.append(_measured(_replica(data_sets, scale, home)))
             results.append(_measured_again(results[-1], home))
+        for size in persons or []:
+            results += _simulated(size, home)
     notes = NOTES.format(
         cores=cores,
         load=load,
@@ -104,6 +116,17 @@ def _own_home(kept: Path) -> Iterator[Path]:
         yield home
     finally:
         shutil.rmtree(home)
+
+
+def _simulated(persons: int, home: Path) -> Iterator[Result]:
+    """Measure simulated hospitals of one size; each is deleted before the next is written."""
+    for data_set, took in simulated(persons, home, console.print):
+        console.print(
+            f"{data_set.name}: simulated in {took.seconds:.0f} s, {took.peak_bytes / 1e6:,.0f} MB"
+        )
+        yield _measured(data_set)
+        shutil.rmtree(data_set.url)
+        shutil.rmtree(SitePaths.of(data_set.name).root)
 
 
 def _measured(data_set: DataSet) -> Result:

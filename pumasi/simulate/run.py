@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from multiprocessing import get_context
@@ -52,9 +52,22 @@ class Done:
 
 
 def world_of(
-    preset: str, scale: float, seed: int, *, recording: str, access: str, identifiable: bool
+    preset: str,
+    scale: float,
+    seed: int,
+    *,
+    recording: str,
+    access: str,
+    identifiable: bool,
+    hospitals: Sequence[str] = (),
 ) -> World:
-    """Return the world of these words. Raises ConfigError if one of them is none."""
+    """Return the world of these words; all hospitals, or those that are named.
+
+    Raises ConfigError if a word is none, or no hospital has that name.
+    """
+    if unknown := sorted(set(hospitals) - set(HOSPITALS)):
+        raise ConfigError(f"no hospital {unknown[0]}; there are {', '.join(HOSPITALS)}")
+    absent = tuple(name for name in HOSPITALS if hospitals and name not in hospitals)
     allowed = {
         "preset": get_args(Preset),
         "recording": get_args(Recording),
@@ -64,13 +77,15 @@ def world_of(
         if value not in allowed[name]:
             raise ConfigError(f"{name} is one of {', '.join(allowed[name])}, not {value!r}")
     if identifiable:
-        return World.identifiable(cast(Preset, preset), scale, seed)
+        world = World.identifiable(cast(Preset, preset), scale, seed)
+        return replace(world, absent_hospitals=absent)
     return World(
         preset=cast(Preset, preset),
         scale=scale,
         seed=seed,
         recording=cast(Recording, recording),
         access=cast(Access, access),
+        absent_hospitals=absent,
     )
 
 
