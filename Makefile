@@ -30,7 +30,7 @@ demo: $(INSTALLED) ## the example hospital from raw files to a gated model, in r
 
 # As many tests at once as there are cores; a folder's tests stay together (tests/conftest.py).
 test: $(INSTALLED) ## run every test; TESTS="tests/config -k site" runs some
-	pytest --numprocesses auto --dist loadgroup $(TESTS)
+	pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(TESTS)
 
 lint: $(INSTALLED) ## check style, types, directions of import, SQL and spelling
 	ruff check .

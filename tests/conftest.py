@@ -6,19 +6,24 @@ import shutil
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from pumasi.config import project_root
 from pumasi.config.environment import NO_TELEMETRY
 from tests.needs import unavailable
 
 
-# First, because pytest-xdist reads the groups in this hook of its own.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one folder run in one process, so that what they share is built once."""
-    here = Path(__file__).parent
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(here).parts[0]))
+class ByFolder(LoadScopeScheduling):
+    """Gives each process whole folders of tests, in their order: what they share is built once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].split("/")[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    """Take the place of the schedulers of pytest-xdist."""
+    return ByFolder(config, log)
 
 
 @pytest.fixture(autouse=True)
