@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from orchestration.site.project import Project
 from pumasi.compiled import CompiledProject
 from tests.hospital import (
     ASTHMA,
@@ -73,6 +74,21 @@ def observe(hospital: TinyHospital, code: str = WEIGHT, **value: Any) -> None:
         effectiveDateTime=DAY,
         **value,
     )
+
+
+def test_what_is_counted_as_another_relation_has_as_many_rows(
+    hospital: TinyHospital, build: Build, fhir_project: CompiledProject
+) -> None:
+    observe(hospital, valueQuantity={"value": 70, "code": "kg"})
+    hospital.add_condition("p1", ASTHMA, DAY)
+    hospital.add_condition("p1", "no code", DAY)
+    hospital.add_drug("p1", PREDNISONE, DAY, 5)
+    same = Project(fhir_project.manifest).counted_as
+    assert "int_events_settled" in same
+    with build(hospital) as warehouse:
+        for pair in same.items():
+            first, second = (warehouse.sql(f"from intermediate.{name}") for name in pair)
+            assert len(first) == len(second) >= 4
 
 
 def test_a_bound_is_a_number_with_an_operator(hospital: TinyHospital, build: Build) -> None:
