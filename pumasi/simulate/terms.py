@@ -15,8 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from pumasi.errors import ConfigError
-
 SYSTEMS = {
     "condition": "SNOMED",
     "procedure": "SNOMED",
@@ -63,21 +61,6 @@ def kcd_concepts() -> pa.Table:
                 found[row["kcd"]] = row["concept_id"]
     found |= dict.fromkeys(ASTHMA_KCD, found["J45.9"])
     return pa.table({"code": list(found), "concept_id": pa.array(found.values(), pa.int64())})
-
-
-def check_terms(found: dict[str, list[str]]) -> None:
-    """Raise ConfigError if a life speaks of a term that has no codes.
-
-    `found` has the words of a life by what they are (condition, drug, test, value).
-    """
-    for kind, words in found.items():
-        known = set(terms().filter(pc.equal(terms()["kind"], kind))["term"].to_pylist())
-        unknown = sorted(set(words) - known)
-        if unknown:
-            raise ConfigError(
-                f"simulation: no codes for {kind} {', '.join(unknown)}; "
-                "add a row to pumasi/simulate/codes/terms.csv"
-            )
 
 
 def _read(name: str, types: dict[str, pa.DataType]) -> pa.Table:

@@ -6,8 +6,11 @@ import pytest
 
 from pumasi.config.paths import project_root
 from pumasi.omop.project import project_concepts
+from pumasi.simulate import read_truth
 from pumasi.simulate.mapping import HOSPITALS, concept_map
+from pumasi.simulate.parameters import parameters
 from pumasi.simulate.terms import kcd_concepts, routes, terms
+from tests.simulate.conftest import Network
 
 
 @pytest.mark.parametrize("hospital", HOSPITALS)
@@ -41,3 +44,25 @@ def test_codes_of_the_house_are_plainly_made_up() -> None:
     for row in terms().to_pylist():
         made_up = row["local_code"].startswith("SIM-")
         assert made_up or row["kind"] == "value", row["term"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "kinds"),
+    [
+        ("onsets", "condition", {"condition"}),
+        ("events", "event", {"condition", "procedure"}),
+        ("treatments", "drug", {"drug"}),
+        ("tests", "test", {"test"}),
+        ("tests", "value_term", {"value"}),
+    ],
+)
+def test_every_word_of_a_life_has_a_code(
+    network: Network, table: str, column: str, kinds: set[str]
+) -> None:
+    """A word without one would be written down by nobody, and nobody would be told."""
+    said = set(read_truth(network.folder / "truth", f"life_{table}")[column].to_pylist())
+    known = {row["term"] for row in terms().to_pylist() if row["kind"] in kinds}
+    # The start of dialysis is written down as the procedure that follows from it.
+    procedures = parameters("recording")["procedures"]["of_events"]
+    assert len(said) > 1
+    assert {procedures.get(word, word) for word in said - {None}} <= known
