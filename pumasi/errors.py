@@ -46,3 +46,7 @@ class TaskError(PumasiError):
 
 class TooFewCasesError(TaskError):
     """A hospital has too few cases to learn a task from: a correct end, not a failure."""
+
+
+class NotMappedError(TaskError):
+    """A hospital has not mapped what a task rests on: a correct end, not a failure."""

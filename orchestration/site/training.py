@@ -11,11 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from pumasi.config import SiteConfig, SitePaths
-from pumasi.errors import TooFewCasesError
+from pumasi.errors import NotMappedError, TooFewCasesError
 from pumasi.learn.asthma_exacerbation import ASTHMA_EXACERBATION
 from pumasi.learn.fabry_screening import FABRY_SCREENING
 from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
-from pumasi.learn.task import Model, Task, fit
+from pumasi.learn.task import Model, Task, fit, require_mapped
 from pumasi.quality import Purpose, local_concepts
 from pumasi.release import open_release
 
@@ -44,8 +44,9 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         with duckdb.connect() as connection:
             rows = _rows(task, release.read(task.table, connection))
         try:
+            require_mapped(task, release.outcomes)
             fitted = fit(task, rows, release.id)
-        except TooFewCasesError as error:
+        except (NotMappedError, TooFewCasesError) as error:
             said: dict[str, str | int | float] = {"state": str(error), "release": release.id}
         else:
             path = fitted.save(paths.models / task.name)

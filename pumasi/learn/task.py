@@ -5,6 +5,7 @@ coefficients: a JSON file that a person can read, and that runs no code when it 
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pumasi.atomic import write_text
-from pumasi.errors import TaskError, TooFewCasesError
+from pumasi.errors import NotMappedError, TaskError, TooFewCasesError
 from pumasi.learn.metrics import Interval, auroc, calibration_intercept, calibration_slope
-from pumasi.quality import check_of
+from pumasi.quality import Outcome, Status, check_of, mapping_check_of
 
 # split_key runs from 0 to 99: persons below learn, persons from here on test.
 FIRST_TEST_KEY = 70
@@ -57,6 +58,11 @@ class Task:
     def checks(self) -> tuple[str, ...]:
         """Every check that must have passed besides the general gate."""
         return (*self.needs, *(check_of(name) for name in self.concept_sets))
+
+    @property
+    def mapping_checks(self) -> tuple[str, ...]:
+        """Checks of whether the hospital has mapped the local concepts of its sets."""
+        return tuple(mapping_check_of(name) for name in self.concept_sets)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -108,6 +114,17 @@ def load_model(path: Path) -> Model:
     said["features"] = tuple(said["features"])
     said["coefficients"] = tuple(said["coefficients"])
     return Model(**said)
+
+
+def require_mapped(task: Task, outcomes: Iterable[Outcome]) -> None:
+    """Raise NotMappedError, naming the concepts, if the hospital has not mapped what it must."""
+    unmapped = [
+        f"{outcome.name}: {outcome.message}"
+        for outcome in outcomes
+        if outcome.name in task.mapping_checks and outcome.status is not Status.PASSED
+    ]
+    if unmapped:
+        raise NotMappedError(f"task {task.name}: not trained: {'; '.join(unmapped)}")
 
 
 def fit(task: Task, rows: pa.Table, release: str) -> Model:

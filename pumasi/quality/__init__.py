@@ -14,7 +14,13 @@ from pumasi.quality.gate import Purpose, reasons_closed
 from pumasi.quality.judge import could_not_check, judge, share_is_within
 from pumasi.quality.outcome import Category, Check, Outcome, Severity, Source, Status
 from pumasi.quality.thresholds import apply_thresholds
-from pumasi.quality.verification import Listed, check_of, local_concepts, verification_outcomes
+from pumasi.quality.verification import (
+    Listed,
+    check_of,
+    local_concepts,
+    mapping_check_of,
+    verification_outcomes,
+)
 
 __all__ = [
     "OF_SOURCE_TABLES",
@@ -35,6 +41,7 @@ __all__ = [
     "is_of_source_table",
     "judge",
     "local_concepts",
+    "mapping_check_of",
     "reasons_closed",
     "share_is_within",
     "verification_outcomes",

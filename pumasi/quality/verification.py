@@ -2,7 +2,8 @@
 
 They are warnings: a hospital is not closed because of a set that nobody there uses. The task or the
 study that rests on a set needs its check (`Task.checks`), and for it the gate closes. No threshold
-of a hospital changes them: a code that nobody looked up is not known a little.
+of a hospital changes them: a code that nobody looked up is not known a little. What a hospital of
+real persons has not mapped yet is no fault of it: a task that rests on that is not trained there.
 """
 
 from __future__ import annotations
@@ -36,21 +37,34 @@ def check_of(concept_set: str) -> str:
     return f"{TABLE}.{concept_set}_is_verified"
 
 
+def mapping_check_of(concept_set: str) -> str:
+    """Name of the check of a set with local concepts: whether the hospital has mapped them."""
+    return f"{TABLE}.{concept_set}_is_mapped"
+
+
 def verification_outcomes(
     listed: Iterable[Listed], mapped: Collection[int], *, real: bool
 ) -> list[Outcome]:
-    """One outcome per concept set, in the order of names; the denominator is its concepts.
+    """One outcome per concept set, and one more for each with local concepts, by the set's name.
 
     Args:
         listed: every concept of every set.
         mapped: concepts that the hospital's own mapping leads to.
-        real: whether the hospital's persons are: then a local concept counts as verified only once
-            the hospital has mapped it, because elsewhere nothing says what it means there.
+        real: whether the hospital's persons are: then nothing but its mapping says what a local
+            concept means there.
     """
     sets: dict[str, list[Listed]] = defaultdict(list)
     for each in listed:
         sets[each.concept_set].append(each)
-    return [_outcome(name, sets[name], mapped, real) for name in sorted(sets)]
+    found = []
+    for name in sorted(sets):
+        local = [each for each in sets[name] if each.verification == LOCAL]
+        found.append(_verified(name, sets[name], local))
+        if local:
+            unmapped = [each for each in local if real and each.concept_id not in mapped]
+            check = mapping_check_of(name)
+            found.append(_outcome(check, unmapped, local, "not mapped here"))
+    return found
 
 
 def local_concepts(outcomes: Iterable[Outcome], needs: Collection[str]) -> list[str]:
@@ -63,19 +77,20 @@ def local_concepts(outcomes: Iterable[Outcome], needs: Collection[str]) -> list[
     ]
 
 
-def _outcome(name: str, concepts: Sequence[Listed], mapped: Collection[int], real: bool) -> Outcome:
-    local = [each for each in concepts if each.verification == LOCAL]
+def _verified(name: str, concepts: Sequence[Listed], local: Sequence[Listed]) -> Outcome:
     bad = [each for each in concepts if each.verification not in (VERIFIED, LOCAL)]
-    if real:
-        bad += [each for each in local if each.concept_id not in mapped]
-    check = Check(check_of(name), TABLE, "conformance", Severity.WARN, "verification")
-    outcome = judge(check, len(bad), len(concepts))
-    said = [outcome.message]
-    if bad:
-        said.append(f"not verified here: {_named(bad)}")
-    if local:
-        said.append(f"{RESTS_ON}: {_named(local)}")
-    return replace(outcome, message="; ".join(said))
+    outcome = _outcome(check_of(name), bad, concepts, "not verified")
+    if not local:
+        return outcome
+    return replace(outcome, message=f"{outcome.message}; {RESTS_ON}: {_named(local)}")
+
+
+def _outcome(name: str, bad: Sequence[Listed], all_of_it: Sequence[Listed], what: str) -> Outcome:
+    check = Check(name, TABLE, "conformance", Severity.WARN, "verification")
+    outcome = judge(check, len(bad), len(all_of_it))
+    if not bad:
+        return outcome
+    return replace(outcome, message=f"{outcome.message}; {what}: {_named(bad)}")
 
 
 def _named(concepts: Sequence[Listed]) -> str:

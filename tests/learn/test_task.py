@@ -13,11 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pumasi.errors import TaskError, TooFewCasesError
+from pumasi.errors import NotMappedError, TaskError, TooFewCasesError
 from pumasi.learn.asthma_exacerbation import ASTHMA_EXACERBATION
 from pumasi.learn.fabry_screening import FABRY_SCREENING
 from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
-from pumasi.learn.task import FIRST_TEST_KEY, Task, fit, load_model
+from pumasi.learn.task import FIRST_TEST_KEY, Task, fit, load_model, require_mapped
+from pumasi.quality import Listed, verification_outcomes
 
 TASK = Task(
     name="bleeding",
@@ -158,3 +159,20 @@ def test_person_of_whom_a_feature_is_not_known_is_left_out_and_counted() -> None
 def test_missing_column_is_refused_by_name() -> None:
     with pytest.raises(TaskError, match="bleeding__cohort has no column is_female"):
         fit(TASK, cohort().drop_columns("is_female"), "r")
+
+
+@pytest.mark.parametrize(("real", "mapped"), [(False, set()), (True, {2000000001})])
+def test_a_task_may_rest_on_local_concepts_of_made_up_persons_and_on_mapped_ones(
+    real: bool, mapped: set[int]
+) -> None:
+    listed = [Listed("lyso", 2000000001, "local", "lyso-Gb3")]
+    task = replace(TASK, concept_sets=("lyso",))
+    require_mapped(task, verification_outcomes(listed, mapped, real=real))
+
+
+def test_a_task_that_rests_on_a_local_concept_without_a_mapping_is_not_trained() -> None:
+    listed = [Listed("lyso", 2000000001, "local", "lyso-Gb3"), Listed("gla", 3, "local", "GLA")]
+    outcomes = verification_outcomes(listed, {3}, real=True)
+    require_mapped(replace(TASK, concept_sets=("gla",)), outcomes)
+    with pytest.raises(NotMappedError, match=r"not trained: concept_sets.lyso_is_mapped: .*lyso-G"):
+        require_mapped(replace(TASK, concept_sets=("gla", "lyso")), outcomes)

@@ -1,4 +1,4 @@
-"""Concept sets: an unverified concept fails, a local one passes where persons are made up."""
+"""Concept sets: an unverified concept fails, a local one must be mapped where persons are real."""
 
 import pytest
 
@@ -10,6 +10,7 @@ from pumasi.quality import (
     Status,
     check_of,
     local_concepts,
+    mapping_check_of,
     reasons_closed,
     verification_outcomes,
 )
@@ -31,17 +32,20 @@ def outcomes(mapped: set[int], real: bool) -> dict[str, Outcome]:
 @pytest.mark.parametrize(
     ("real", "mapped", "failed"),
     [
-        (False, set(), ["gene", "guess"]),
-        (True, set(), ["asthma", "gene", "guess"]),
-        (True, {2000000207}, ["gene", "guess"]),
-        (True, {2000000207, 3041430}, ["gene", "guess"]),
+        (False, set(), []),
+        (True, set(), [mapping_check_of("asthma")]),
+        (True, {2000000207}, []),
+        (True, {2000000207, 3041430}, []),
     ],
 )
 def test_what_fails_where(real: bool, mapped: set[int], failed: list[str]) -> None:
     found = outcomes(mapped, real)
-    assert list(found) == [check_of(name) for name in ("asthma", "biologic", "gene", "guess")]
+    asthma, *others = (check_of(name) for name in ("asthma", "biologic", "gene", "guess"))
+    assert list(found) == [asthma, mapping_check_of("asthma"), *others]
     assert [o.name for o in found.values() if o.status is Status.FAILED] == [
-        check_of(name) for name in failed
+        *failed,
+        check_of("gene"),
+        check_of("guess"),
     ]
     assert {outcome.severity for outcome in found.values()} == {Severity.WARN}
 
@@ -49,8 +53,15 @@ def test_what_fails_where(real: bool, mapped: set[int], failed: list[str]) -> No
 def test_the_message_names_the_concepts() -> None:
     found = outcomes(set(), real=True)
     assert found["concept_sets.asthma_is_verified"].message == (
-        "violated by 1 of 2 (50.00%); allowed 0.00%; not verified here: 2000000207 status "
-        "asthmaticus (local); rests on local concepts: 2000000207 status asthmaticus (local)"
+        "violated by 0 of 2 (0.00%); allowed 0.00%; rests on local concepts: 2000000207 status "
+        "asthmaticus (local)"
+    )
+    assert found["concept_sets.asthma_is_mapped"].message == (
+        "violated by 1 of 1 (100.00%); allowed 0.00%; not mapped here: 2000000207 status "
+        "asthmaticus (local)"
+    )
+    assert found["concept_sets.gene_is_verified"].message == (
+        "violated by 1 of 1 (100.00%); allowed 0.00%; not verified: 3041430 GLA mutation (W)"
     )
     assert found["concept_sets.biologic_is_verified"].message == (
         "violated by 0 of 1 (0.00%); allowed 0.00%"
