@@ -139,6 +139,7 @@ def test_the_counts_and_the_delivery_lie_beside_the_tables(
             manifest.format,
             manifest.format_version,
             "",
+            1,  # no withdrawal has written it anew
         )
     ]
 
