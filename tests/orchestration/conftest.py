@@ -81,8 +81,8 @@ def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
 
 
 @pytest.fixture(scope="session")
-def built_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """A hospital of 61 persons, built once; `built` is it as it was then."""
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of a hospital of 61 persons, built once; `built` is it as it was then."""
     hospital = bleeding_hospital(60)
     hospital.add_person("both")
     hospital.add_condition(
@@ -90,21 +90,23 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     )
     for drug in (CELECOXIB, DICLOFENAC):
         hospital.add_drug("both", drug, "2011-06-01")
+    root = tmp_path_factory.mktemp("ward")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for ward in open_ward(tmp_path_factory.mktemp("ward"), monkeypatch):
+        for ward in open_ward(root, monkeypatch):
             ward.deliver(hospital, "first", "2019-06-30")
             assert ward.build()
-            shutil.copytree(ward.paths.root, ward.root / "as_built")
-            yield ward
+    shutil.copytree(root / "home", root / "as_built")
+    return root
 
 
 @pytest.fixture
-def built(built_once: Ward, monkeypatch: pytest.MonkeyPatch) -> Ward:
-    """The hospital of 61 persons as it was after its build; what Dagster has seen since stays."""
-    enter(built_once.root, monkeypatch)
-    shutil.rmtree(built_once.paths.root)
-    shutil.copytree(built_once.root / "as_built", built_once.paths.root)
-    return built_once
+def built(built_once: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    """The hospital of 61 persons as it was after its build, and all that Dagster had seen then."""
+    enter(built_once, monkeypatch)
+    shutil.rmtree(built_once / "home")
+    shutil.copytree(built_once / "as_built", built_once / "home")
+    with dg.DagsterInstance.get() as instance:
+        yield Ward(built_once, instance)
 
 
 def open_ward(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:

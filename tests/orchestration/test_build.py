@@ -182,7 +182,7 @@ def test_the_flags_of_a_mart_are_counted_on_its_asset_and_in_the_summary(built: 
     assert shown["has_prior_gi_bleed is true"] == 1
     assert not [key for key in metadata(built, "omop", "person") if "is true" in key]
     said = StringIO()
-    print_summary(built.config, Console(file=said, width=200), looked_for=True)
+    print_summary(built.config, Console(file=said, width=200))
     assert "of them with an earlier bleed: 1; on both drugs at once: 1\n" in said.getvalue()
 
 

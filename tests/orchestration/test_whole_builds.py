@@ -61,7 +61,7 @@ def test_after_dbt_by_hand_no_candidate_is_made(built: Ward) -> None:
             "run",
             "-s",
             "person",
-            *dbt_arguments(built.config, built.paths),
+            *dbt_arguments(built.config, built.paths.dbt_target),
         ],
         cwd=project_root() / "dbt_project",
         env={**os.environ, "PUMASI_SITE": "tiny"},
