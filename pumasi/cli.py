@@ -449,20 +449,25 @@ def _verified(release_id: str | None, site: str | None) -> Release:
     return verify_release(paths, release_id)
 
 
+Preset = Annotated[str, typer.Option(help="demo | enriched_dev | realistic")]
+Scale = Annotated[float, typer.Option(help="Factor of the preset's persons.")]
+Recording = Annotated[str, typer.Option(help="perfect | non_differential | differential")]
+Access = Annotated[str, typer.Option(help="korea | liberal_access")]
+Identifiable = Annotated[
+    bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
+]
+
+
 @simulate_app.command("run")
 def simulate_run(
-    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
-    scale: Annotated[float, typer.Option(help="Factor of the preset's persons.")] = 1.0,
+    preset: Preset = "demo",
+    scale: Scale = 1.0,
     seed: Annotated[
         int, typer.Option(help="Of all random numbers; same seed, same bytes.")
     ] = 20260701,
-    recording: Annotated[
-        str, typer.Option(help="perfect | non_differential | differential")
-    ] = "non_differential",
-    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "korea",
-    identifiable: Annotated[
-        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
-    ] = False,
+    recording: Recording = "non_differential",
+    access: Access = "korea",
+    identifiable: Identifiable = False,
     hospital: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this one; can be repeated.")
     ] = None,
@@ -527,12 +532,10 @@ def simulate_trial(
         list[str], typer.Argument(help="Two or more of: none, and the biologics.")
     ],
     lives: Annotated[int, typer.Option(help="Entrants, each under every strategy.")] = 100_000,
-    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
+    preset: Preset = "demo",
     seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 20260701,
-    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "liberal_access",
-    identifiable: Annotated[
-        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
-    ] = False,
+    access: Access = "liberal_access",
+    identifiable: Identifiable = False,
     allowed: Annotated[
         bool, typer.Option("--allowed", help="All whom the rules allow enter, not only starters.")
     ] = False,
@@ -582,19 +585,15 @@ def simulate_trial(
 
 @simulate_app.command("marts")
 def simulate_marts(
-    preset: Annotated[str, typer.Option(help="demo | enriched_dev | realistic")] = "demo",
-    scale: Annotated[float, typer.Option(help="Factor of the preset's persons.")] = 1.0,
+    preset: Preset = "demo",
+    scale: Scale = 1.0,
     seed: Annotated[int, typer.Option(help="Of the first network; the next has the next.")] = (
         20260701
     ),
     networks: Annotated[int, typer.Option(help="How many networks, each with its seed.")] = 1,
-    recording: Annotated[
-        str, typer.Option(help="perfect | non_differential | differential")
-    ] = "non_differential",
-    access: Annotated[str, typer.Option(help="korea | liberal_access")] = "korea",
-    identifiable: Annotated[
-        bool, typer.Option("--identifiable", help="Every assumption of an estimator holds.")
-    ] = False,
+    recording: Recording = "non_differential",
+    access: Access = "korea",
+    identifiable: Identifiable = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the networks; default in PUMASI_HOME.")
     ] = None,

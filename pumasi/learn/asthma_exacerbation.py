@@ -6,6 +6,7 @@ person out: whether a value is known, and whether it is beyond its cut-off, are 
 own.
 """
 
+from pumasi.learn.charlson import CHARLSON_SETS
 from pumasi.learn.task import Task
 
 ASTHMA_EXACERBATION = Task(
@@ -60,23 +61,7 @@ ASTHMA_EXACERBATION = Task(
         "asthma_xanthine",
         "atopic_dermatitis",
         "body_mass_index",
-        "charlson_cerebrovascular",
-        "charlson_chronic_pulmonary",
-        "charlson_congestive_heart_failure",
-        "charlson_dementia",
-        "charlson_diabetes",
-        "charlson_diabetes_complicated",
-        "charlson_hiv",
-        "charlson_malignancy",
-        "charlson_metastatic",
-        "charlson_mild_liver",
-        "charlson_myocardial_infarction",
-        "charlson_peptic_ulcer",
-        "charlson_peripheral_vascular",
-        "charlson_plegia",
-        "charlson_renal",
-        "charlson_rheumatic",
-        "charlson_severe_liver",
+        *CHARLSON_SETS,
         "chronic_sinusitis",
         "copd",
         "depression",

@@ -5,6 +5,7 @@ that sees the work-up foretells it. Few hospitals have the recorded cases that t
 elsewhere "not trained: too few cases" is its correct end.
 """
 
+from pumasi.learn.charlson import CHARLSON_SETS
 from pumasi.learn.task import Task
 
 FABRY_SCREENING = Task(
@@ -53,23 +54,7 @@ FABRY_SCREENING = Task(
         "angiokeratoma",
         "anhidrosis",
         "arrhythmia",
-        "charlson_cerebrovascular",
-        "charlson_chronic_pulmonary",
-        "charlson_congestive_heart_failure",
-        "charlson_dementia",
-        "charlson_diabetes",
-        "charlson_diabetes_complicated",
-        "charlson_hiv",
-        "charlson_malignancy",
-        "charlson_metastatic",
-        "charlson_mild_liver",
-        "charlson_myocardial_infarction",
-        "charlson_peptic_ulcer",
-        "charlson_peripheral_vascular",
-        "charlson_plegia",
-        "charlson_renal",
-        "charlson_rheumatic",
-        "charlson_severe_liver",
+        *CHARLSON_SETS,
         "chronic_kidney_disease",
         "cornea_verticillata",
         "creatinine",

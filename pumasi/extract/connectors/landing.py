@@ -1,9 +1,9 @@
-"""Where a connector lands a delivery, and how far each delivery reached.
+"""Where a connector lands a delivery, and how far each delivery reached. Below `landing`:
 
-    landing/work/                 being fetched; becomes a delivery by one rename
-    landing/deliveries/<day>/     whole, waiting to be read: files, delivery.toml, .landed.json
-    landing/receipts/<day>.json   what was read: its files are gone, because they hold identifiers
-    landing/vocabulary/           vocabulary tables, which hold none and are kept
+    work/                 being fetched; becomes a delivery by one rename
+    deliveries/<day>/     whole, waiting to be read: files, delivery.toml, .landed.json
+    receipts/<day>.json   what was read: its files are gone, because they hold identifiers
+    vocabulary/           vocabulary tables, which hold none and are kept
 
 A delivery is named by its day: two of one day could not be put into an order. An incremental one
 says which it was asked `after`. The next is asked after the last delivery that is still there,
