@@ -18,15 +18,18 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export FLWR_TELEMETRY_ENABLED := 0
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test lint format dev bench lock clean
+.PHONY: help setup demo example test lint format dev bench lock clean
 
 help: ## list the commands (this)
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: $(INSTALLED) ## make .venv from requirements.lock; does nothing if nothing changed
 
-demo: $(INSTALLED) ## the example hospital from raw files to a gated model, in real Dagster runs
+demo: $(INSTALLED) ## four made-up hospitals, from simulated files to gated models, in real Dagster runs
 	pumasi demo
+
+example: $(INSTALLED) ## "your own OMOP data": the GiBleed data set of OHDSI, from raw files to a gated model
+	PUMASI_NETWORK=examples/gibleed pumasi build
 
 # As many tests at once as there are cores; a folder's tests stay together (tests/conftest.py).
 test: $(INSTALLED) ## run every test; TESTS="tests/config -k site" runs some

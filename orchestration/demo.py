@@ -16,8 +16,8 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.site.training import TASKS
 from pumasi.config import SiteConfig, SitePaths
+from pumasi.learn.tasks import TASKS
 from pumasi.release import latest_release
 
 AT_ONCE = 2
@@ -64,19 +64,21 @@ def _build(config: SiteConfig) -> Build:
 
 
 def _table(builds: Sequence[Build]) -> Table:
-    """One row per hospital: its gate, its persons, and which models were trained."""
-    columns = ("hospital", "format", "seconds", "persons", "gate", *(task.name for task in TASKS))
-    table = Table(*columns, title="The demo network")
+    """One row per hospital: its gate, its persons, and the tasks whose model was trained."""
+    table = Table(title="The demo network; a task that is not named was not trained, see above")
+    for column in ("hospital", "format", "seconds", "persons", "gate", "models"):
+        table.add_column(column, no_wrap=True)
     for build in builds:
         config, paths = build.config, SitePaths.of(build.config.id)
         release = latest_release(paths)
         if release is None:
-            gate, persons, models = "nothing sealed", "", ["" for _ in TASKS]
+            gate, persons, models = "nothing sealed", "", []
         else:
             gate = "closed" if release.reasons_closed() else "open"
             tables = release.manifest.tables
             persons = f"{tables['person'].rows:,}" if "person" in tables else ""
-            files = [paths.models / task.name / f"{release.id}.json" for task in TASKS]
-            models = ["trained" if file.exists() else "not trained" for file in files]
-        table.add_row(config.id, config.format, f"{build.seconds:.0f}", persons, gate, *models)
+            made = {task.name: paths.models / task.name / f"{release.id}.json" for task in TASKS}
+            models = [name for name, file in made.items() if file.exists()]
+        said = "\n".join(models) or "none"
+        table.add_row(config.id, config.format, f"{build.seconds:.0f}", persons, gate, said)
     return table

@@ -7,9 +7,9 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.site.training import TASKS
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.learn.task import load_model
+from pumasi.learn.tasks import TASKS
 from pumasi.quality import Status
 from pumasi.release import Release, latest_release
 

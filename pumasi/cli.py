@@ -647,16 +647,20 @@ def build(site: Site = None) -> None:
 
 @app.command("demo")
 def demo(
-    network: Annotated[
-        bool, typer.Option("--network", help="The four made-up hospitals, and not the example.")
-    ] = False,
-    scale: Annotated[float, typer.Option(help="Factor of the made-up hospitals' persons.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="Factor of the hospitals' persons.")] = 1.0,
 ) -> None:
-    """Build the example hospital, or simulate and build the made-up ones, and train."""
+    """Simulate the four made-up hospitals, unless they are there, and build each."""
+    from pumasi import simulate
     from pumasi.simulate.world import HOSPITALS
 
-    if not network:
-        _orchestrate(["build"], get_site("gibleed").id)
+    home = home_folder()
+    built = any(SitePaths.of(hospital).raw.exists() for hospital in HOSPITALS)
+    if built and not simulate.is_of(simulate.World(scale=scale), home / "simulation" / "truth"):
+        # A hospital would take the other persons in as its next delivery, beside the first ones.
+        raise ConfigError(
+            f"{home} has the demo's hospitals of another --scale or version of Pumasi: set "
+            f"PUMASI_HOME to another folder, or delete {home / 'simulation'} and {home / 'sites'}"
+        )
     simulate_run(scale=scale, if_missing=True)
     _orchestrate(["demo", *HOSPITALS])
 

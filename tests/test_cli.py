@@ -221,6 +221,14 @@ def test_sites_are_listed_even_if_their_variables_are_set_elsewhere(
     ]
 
 
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of the example, whose data a package ships."""
+    monkeypatch.setenv("PUMASI_NETWORK", str(project_root() / "examples" / "gibleed"))
+    monkeypatch.setenv("PUMASI_HOME", str(tmp_path / "home"))
+
+
+@pytest.mark.usefixtures("example")
 def test_checking_the_example_hospital_says_what_will_happen(pumasi: Pumasi) -> None:
     said = pumasi("site", "check", "gibleed")
     assert said.code == 0
@@ -232,9 +240,10 @@ def test_checking_the_example_hospital_says_what_will_happen(pumasi: Pumasi) -> 
 def test_checking_a_site_that_is_not_there_lists_those_that_are(pumasi: Pumasi) -> None:
     said = pumasi("site", "check", "nowhere")
     assert said.code == 1
-    assert "the sites there are: bada, deul, gibleed, haneul, sup" in said.err
+    assert "the sites there are: bada, deul, haneul, sup" in said.err
 
 
+@pytest.mark.usefixtures("example")
 def test_pulling_says_what_was_read_and_pulling_again_that_it_was(pumasi: Pumasi) -> None:
     said = pumasi("pull", "--site", "gibleed")
     assert said.code == 0

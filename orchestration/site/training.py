@@ -12,14 +12,11 @@ import pyarrow as pa
 
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import NotMappedError, TooFewCasesError
-from pumasi.learn.asthma_exacerbation import ASTHMA_EXACERBATION
-from pumasi.learn.fabry_screening import FABRY_SCREENING
-from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
 from pumasi.learn.task import Model, Task, fit, require_mapped
+from pumasi.learn.tasks import TASKS
 from pumasi.quality import Purpose, local_concepts
 from pumasi.release import open_release
 
-TASKS = (GI_BLEED_RISK, ASTHMA_EXACERBATION, FABRY_SCREENING)
 AUTOMATION = dg.AutomationCondition.eager() & (
     dg.AutomationCondition.all_deps_blocking_checks_passed()
 )

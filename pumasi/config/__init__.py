@@ -5,8 +5,9 @@ at run time), PUMASI_NETWORK (the folder of site files), PUMASI_SITE (the hospit
 """
 
 from pumasi.config.address import shown
-from pumasi.config.network import get_site, load_network, load_site
-from pumasi.config.paths import SitePaths, home_folder, network_folder, project_root
+from pumasi.config.hub import HubConfig
+from pumasi.config.network import get_site, load_hub, load_network, load_site
+from pumasi.config.paths import SitePaths, home_folder, hub_folder, network_folder, project_root
 from pumasi.config.site import (
     FORMATS,
     DatabaseConfig,
@@ -23,6 +24,7 @@ __all__ = [
     "FORMATS",
     "DatabaseConfig",
     "FhirBulkConfig",
+    "HubConfig",
     "MappingConfig",
     "SiteConfig",
     "SitePaths",
@@ -32,6 +34,8 @@ __all__ = [
     "VocabularyConfig",
     "get_site",
     "home_folder",
+    "hub_folder",
+    "load_hub",
     "load_network",
     "load_site",
     "network_folder",

@@ -1,4 +1,4 @@
-"""Reads the site files of a network folder.
+"""Reads the site files of a network folder, and its hub.toml.
 
 Asking for one hospital reads only its file: a hospital's own settings may use variables that are
 set nowhere else.
@@ -11,13 +11,17 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from pumasi.config.hub import HubConfig
 from pumasi.config.paths import home_folder, network_folder
 from pumasi.config.problems import explain
 from pumasi.config.site import SITE_ID_PATTERN, SiteConfig, SourceConfig
 from pumasi.errors import ConfigError
+
+Section = TypeVar("Section", bound=BaseModel)
 
 HUB_FILE = "hub.toml"
 PACKAGE_SCHEME = "package://"
@@ -29,31 +33,28 @@ def load_site(path: Path, *, resolve: bool = True) -> SiteConfig:
 
     Raises `ConfigError` naming the file, the field, what it got and what it wants.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
-    return parse_site(text, path, resolve=resolve)
+    return parse_site(_text(path), path, resolve=resolve)
 
 
 def parse_site(text: str, path: Path, *, resolve: bool = True) -> SiteConfig:
     """Check the text that is, or is to be, the file at that path. Raises like `load_site`."""
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    content = _content(text, path)
     if content.setdefault("id", path.stem) != path.stem:
         raise ConfigError(
             f"{path}: id is {content['id']!r} but the file is called {path.name}; "
             "leave id out, the file's name is the id"
         )
-    try:
-        site = SiteConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(explain(error, path, SiteConfig)) from None
+    site = _checked(SiteConfig, content, path)
     return _with_absolute_urls(site, path) if resolve else site
+
+
+def load_hub(folder: Path | None = None) -> HubConfig | None:
+    """Read hub.toml of the folder (default: PUMASI_NETWORK); None when the network has no hub.
+
+    Raises `ConfigError` naming the file, the field, what it got and what it wants.
+    """
+    path = (folder or network_folder()) / HUB_FILE
+    return _checked(HubConfig, _content(_text(path), path), path) if path.exists() else None
 
 
 def load_network(folder: Path | None = None, *, resolve: bool = True) -> dict[str, SiteConfig]:
@@ -94,6 +95,29 @@ def resolve_url(url: str, base: Path) -> str:
     if "://" in url:
         return url
     return str((base / Path(url).expanduser()).resolve())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
+
+
+def _content(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+
+
+def _checked(model: type[Section], content: dict[str, Any], path: Path) -> Section:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(explain(error, path, model)) from None
 
 
 def _site_files(folder: Path | None) -> list[Path]:

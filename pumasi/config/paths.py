@@ -17,6 +17,11 @@ def home_folder() -> Path:
     return _from_environment("PUMASI_HOME", project_root() / "var")
 
 
+def hub_folder() -> Path:
+    """Return the folder of what the coordinator writes at run time: `hub` below PUMASI_HOME."""
+    return home_folder() / "hub"
+
+
 def network_folder() -> Path:
     """Return the folder of the site files: PUMASI_NETWORK, else `network`; absolute."""
     return _from_environment("PUMASI_NETWORK", project_root() / "network")

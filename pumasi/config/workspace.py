@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 
 from pumasi.atomic import write_text
-from pumasi.config.network import load_network
+from pumasi.config.hub import HubConfig
+from pumasi.config.network import load_hub, load_network
 from pumasi.config.paths import home_folder, network_folder, project_root
 from pumasi.config.site import SiteConfig
 
@@ -22,6 +23,13 @@ _LOCATION = """\
       module_name: orchestration.site.locations
       attribute: {id}
       location_name: {id}
+"""
+
+_HUB_LOCATION = """\
+  - python_module:
+      module_name: orchestration.hub.definitions
+      attribute: hub
+      location_name: hub
 """
 
 _PROFILES = """\
@@ -77,11 +85,12 @@ def profiles_folder() -> Path:
     return home_folder() / "dbt"
 
 
-def render_workspace(network: dict[str, SiteConfig]) -> str:
-    """Return workspace.yaml: one code location per site."""
-    if not network:
+def render_workspace(network: dict[str, SiteConfig], hub: HubConfig | None) -> str:
+    """Return workspace.yaml: one code location per site, and one of the hub if there is one."""
+    locations = [_LOCATION.format(id=site) for site in network] + ([_HUB_LOCATION] if hub else [])
+    if not locations:
         return _HEADER + "load_from: []\n"
-    return _HEADER + "load_from:\n" + "".join(_LOCATION.format(id=site) for site in network)
+    return _HEADER + "load_from:\n" + "".join(locations)
 
 
 def render_profiles(network: dict[str, SiteConfig]) -> str:
@@ -96,7 +105,7 @@ def write_workspace() -> list[Path]:
     """Write workspace.yaml and profiles.yml of the network in use and return their paths."""
     network = load_network(resolve=False)
     contents = {
-        workspace_file(): render_workspace(network),
+        workspace_file(): render_workspace(network, load_hub()),
         profiles_folder() / "profiles.yml": render_profiles(network),
     }
     for path, content in contents.items():

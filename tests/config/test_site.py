@@ -296,7 +296,7 @@ def test_asking_for_one_site_does_not_need_the_variables_of_another(tmp_path: Pa
 
 
 def test_the_example_hospital_accepts_its_known_defects_and_no_others() -> None:
-    site = load_network(project_root() / "network")["gibleed"]
+    site = load_network(project_root() / "examples" / "gibleed")["gibleed"]
     assert site.source.as_of == site.source.extracted_through == date(2019, 7, 3)
     assert {threshold.check for threshold in site.thresholds} == {
         "condition_occurrence.visit_is_delivered",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pumasi.config import load_network, project_root
+from pumasi.config import load_hub, load_network, project_root
 from pumasi.config.environment import program_environment
 from pumasi.config.workspace import (
     profiles_folder,
@@ -19,9 +19,16 @@ from pumasi.config.workspace import (
     write_dagster_home,
     write_workspace,
 )
+from pumasi.errors import ConfigError
 from tests.config.test_site import GOOD, write_site
 
 STALE = "is stale: run `pumasi site sync`"
+
+
+def location(module: str, name: str) -> dict[str, dict[str, str]]:
+    """A code location of workspace.yaml, called like the attribute that it names."""
+    named = {"module_name": module, "attribute": name, "location_name": name}
+    return {"python_module": named}
 
 
 def two_sites(folder: Path) -> Path:
@@ -34,7 +41,7 @@ def two_sites(folder: Path) -> Path:
 def test_the_files_in_the_repository_agree_with_its_network() -> None:
     network = load_network(project_root() / "network", resolve=False)
     written = {
-        "workspace.yaml": render_workspace(network),
+        "workspace.yaml": render_workspace(network, load_hub(project_root() / "network")),
         "dbt_project/profiles.yml": render_profiles(network),
     }
     for name, content in written.items():
@@ -42,17 +49,27 @@ def test_the_files_in_the_repository_agree_with_its_network() -> None:
 
 
 def test_every_site_is_a_code_location(tmp_path: Path) -> None:
-    workspace = yaml.safe_load(render_workspace(load_network(two_sites(tmp_path), resolve=False)))
+    network = load_network(two_sites(tmp_path), resolve=False)
+    workspace = yaml.safe_load(render_workspace(network, hub=None))
     assert workspace["load_from"] == [
-        {
-            "python_module": {
-                "module_name": "orchestration.site.locations",
-                "attribute": site,
-                "location_name": site,
-            }
-        }
-        for site in ("bada", "sup")
+        location("orchestration.site.locations", site) for site in ("bada", "sup")
     ]
+
+
+def test_the_hub_is_the_last_code_location_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text('name = "Two"\ndescription = "Both of them."\n')
+    network = load_network(two_sites(tmp_path), resolve=False)
+    assert list(network) == ["bada", "sup"]
+    workspace = yaml.safe_load(render_workspace(network, load_hub(tmp_path)))
+    assert workspace["load_from"][-1] == location("orchestration.hub.definitions", "hub")
+    assert len(workspace["load_from"]) == 3
+
+
+def test_a_key_that_the_hub_s_file_does_not_know_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text('name = "Two"\ndescripton = "Both of them."\n')
+    with pytest.raises(ConfigError, match="did you mean description") as refused:
+        load_hub(tmp_path)
+    assert f"{tmp_path / 'hub.toml'}: description is missing" in str(refused.value)
 
 
 def test_every_site_is_a_dbt_target_that_knows_its_format(tmp_path: Path) -> None:
@@ -71,7 +88,7 @@ def test_the_only_site_is_the_default_target(tmp_path: Path) -> None:
 
 
 def test_an_empty_network_makes_files_that_can_be_read() -> None:
-    assert yaml.safe_load(render_workspace({})) == {"load_from": []}
+    assert yaml.safe_load(render_workspace({}, hub=None)) == {"load_from": []}
     assert yaml.safe_load(render_profiles({}))["pumasi"]["outputs"] == {}
 
 

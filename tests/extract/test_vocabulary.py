@@ -117,7 +117,7 @@ def test_the_shard_reads_to_its_counts(shared_data: Path, tmp_path: Path) -> Non
 
 
 def test_a_delivery_brings_its_own(tmp_path: Path) -> None:
-    config = get_site("gibleed", project_root() / "network")
+    config = get_site("gibleed", project_root() / "examples" / "gibleed")
     paths = SitePaths.of("gibleed", tmp_path)
     counts = read_vocabulary(config, discover(config), paths)
     assert counts["concept"] == 442

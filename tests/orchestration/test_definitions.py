@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from orchestration.site import locations
-from pumasi.config import get_site, load_network, project_root
+from pumasi.config import load_network, project_root
 from pumasi.config.workspace import write_dagster_home
 from tests.orchestration.conftest import Ward
 
-SNAPSHOT = project_root() / "tests" / "orchestration" / "gibleed_assets.txt"
+SNAPSHOT = project_root() / "tests" / "orchestration" / "bada_assets.txt"
 
 
 def described(definitions: dg.Definitions) -> str:
@@ -28,24 +28,24 @@ def described(definitions: dg.Definitions) -> str:
 
 
 @pytest.fixture(scope="module")
-def gibleed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
+def bada(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.delenv("PUMASI_NETWORK", raising=False)
-        monkeypatch.setenv("PUMASI_HOME", str(tmp_path_factory.mktemp("gibleed")))
+        monkeypatch.setenv("PUMASI_HOME", str(tmp_path_factory.mktemp("bada")))
         write_dagster_home()
-        yield locations.gibleed
+        yield locations.bada
 
 
-def test_definitions_of_the_example_hospital_load_and_are_as_in_the_snapshot(
-    gibleed: dg.Definitions,
+def test_definitions_of_a_hospital_load_and_are_as_in_the_snapshot(
+    bada: dg.Definitions,
 ) -> None:
-    """To accept a change: write `described(locations.gibleed)` to gibleed_assets.txt."""
-    dg.Definitions.validate_loadable(gibleed)
-    assert described(gibleed) == SNAPSHOT.read_text()
+    """To accept a change: write `described(locations.bada)` to bada_assets.txt."""
+    dg.Definitions.validate_loadable(bada)
+    assert described(bada) == SNAPSHOT.read_text()
 
 
-def test_every_asset_has_a_description_an_owner_and_a_group(gibleed: dg.Definitions) -> None:
-    graph = gibleed.resolve_asset_graph()
+def test_every_asset_has_a_description_an_owner_and_a_group(bada: dg.Definitions) -> None:
+    graph = bada.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.owners == ["team:hospital-data"], key
@@ -53,25 +53,26 @@ def test_every_asset_has_a_description_an_owner_and_a_group(gibleed: dg.Definiti
         assert node.description, key
 
 
-def test_lineage_leads_from_the_delivery_to_the_model(gibleed: dg.Definitions) -> None:
-    graph = gibleed.resolve_asset_graph()
-    seen, todo = set(), [dg.AssetKey(["gibleed", "models", "gi_bleed_risk"])]
+def test_lineage_leads_from_the_delivery_to_the_model(bada: dg.Definitions) -> None:
+    graph = bada.resolve_asset_graph()
+    seen, todo = set(), [dg.AssetKey(["bada", "models", "asthma_exacerbation"])]
     while todo:
         key = todo.pop()
         if key not in seen:
             seen.add(key)
             todo += graph.get(key).parent_keys
-    assert {"gibleed/delivery", "gibleed/raw", "gibleed/omop/person", "gibleed/release"} <= {
+    assert {"bada/delivery", "bada/raw", "bada/omop/person", "bada/release"} <= {
         key.to_user_string() for key in seen
     }
 
 
-def test_every_location_of_the_workspace_is_a_hospital_of_the_network() -> None:
+def test_the_workspace_names_the_four_hospitals_and_the_hub() -> None:
     workspace = yaml.safe_load((project_root() / "workspace.yaml").read_text())
     named = [each["python_module"]["attribute"] for each in workspace["load_from"]]
-    assert named == sorted(load_network(project_root() / "network", resolve=False))
-    assert all(hasattr(locations, name) for name in named)
-    assert get_site("gibleed", project_root() / "network").id == "gibleed"
+    hospitals = sorted(load_network(project_root() / "network", resolve=False))
+    assert hospitals == ["bada", "deul", "haneul", "sup"]
+    assert named == [*hospitals, "hub"]
+    assert all(hasattr(locations, name) for name in hospitals)
 
 
 def test_a_name_that_is_no_hospital_is_no_attribute() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orchestration.site.training import TASKS
 from pumasi.extract.vocabulary_diff import concept_sets, sets_of_marts
 from pumasi.learn.task import Task
+from pumasi.learn.tasks import TASKS
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
