@@ -4,6 +4,7 @@ Every copy has persons, visits and events of its own. Identifiers are shifted, s
 original names and does not hold is missing in every copy too. Tables without persons stay single.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,22 +55,26 @@ def replicate(config: SiteConfig, copies: int, target: Path) -> None:
 def write_changes(first: Path, target: Path, share: float) -> None:
     """Write a later, incremental delivery: that share of the persons has all events once more.
 
-    `first` is a delivery that `replicate` wrote; the events of the new one have ids of their own.
+    `first` is an OMOP delivery as parquet, a table in one file (`drug_exposure.parquet`) or several
+    (`drug_exposure_7.parquet`); the events of the new one have ids of their own.
     """
     target.mkdir(parents=True)
+    tables: dict[str, list[Path]] = {}
+    for file in sorted(first.glob("*.parquet")):
+        tables.setdefault(re.sub(r"_\d+$", "", file.stem), []).append(file)
     with duckdb.connect() as connection:
-        for file in sorted(first.glob("*.parquet")):
-            relation = _quoted(file)
+        for table, files in tables.items():
+            relation = f"read_parquet([{', '.join(map(_quoted, files))}])"
             described = connection.execute(f"describe from {relation}").fetchall()
-            source = _Source(file.stem, relation, tuple(str(row[0]) for row in described))
-            own = [f'"{c}"' for c in source.columns if c.lower() == f"{file.stem}_id"]
-            if not source.has_persons or not own or file.stem in ONE_A_PERSON:
+            source = _Source(table, relation, tuple(str(row[0]) for row in described))
+            own = [f'"{c}"' for c in source.columns if c.lower() == f"{table}_id"]
+            if not source.has_persons or not own or table in ONE_A_PERSON:
                 continue
             new = f"{own[0]} + (select max({own[0]}) from {relation}) as {own[0]}"
             some = f"hash(person_id) % 10000 < {share * 10000}"
             connection.execute(
                 f"copy (select * replace ({new}) from {relation} where {some}) "
-                f"to {_quoted(target / file.name)} (format parquet, compression zstd)"
+                f"to {_quoted(target / f'{table}.parquet')} (format parquet, compression zstd)"
             )
 
 

@@ -14,12 +14,13 @@ TITLES = {"pull": "pull + read", "dbt": "dbt models", "checks": "checks", "seali
 def times(results: Sequence[Result]) -> Rows:
     """Seconds of every step, header first: the whole process, in parentheses the work in it."""
     steps = [TITLES[step] for step in STEPS]
-    header = ["data set", "persons", "source rows", *steps, "all", "CPU", "rows/s"]
+    header = ["data set", "persons", "source rows", "a person", *steps, "all", "CPU", "rows/s"]
     return [header] + [
         [
             result.name,
             f"{result.persons:,}",
             f"{result.source_rows:,}",
+            f"{result.source_rows / result.persons:,.0f}" if result.persons else "-",
             *(_seconds(result.steps[step]) for step in STEPS),
             f"{result.seconds:.1f}",
             f"{result.cpu_seconds:.1f}",
@@ -36,8 +37,7 @@ def peaks(results: Sequence[Result]) -> Rows:
         [
             result.name,
             *(f"{result.steps[step].process.peak_bytes / 1e6:,.0f} MB" for step in STEPS),
-            _seconds(result.steps["floor"]),
-            "{:.1f} ({:.1f})".format(*result.times_floor),
+            *_floor(result),
         ]
         for result in results
     ]
@@ -57,6 +57,12 @@ def as_markdown(rows: Rows) -> str:
     """The rows as a markdown table."""
     rule = [text for text, _ in zip_longest(["---"], rows[0], fillvalue="--:")]
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
+
+
+def _floor(result: Result) -> tuple[str, str]:
+    if "floor" not in result.steps:
+        return "-", "-"
+    return _seconds(result.steps["floor"]), "{:.1f} ({:.1f})".format(*result.times_floor)
 
 
 def _seconds(step: Step) -> str:

@@ -53,7 +53,10 @@ class Result:
 
     @property
     def times_floor(self) -> tuple[float, float]:
-        """Pull and dbt as multiples of the floor: of whole processes, and of the work in them."""
+        """Pull and dbt as multiples of the floor: of whole processes, and of the work in them.
+
+        Only of what `run` measured.
+        """
         pull, dbt, floor = (self.steps[name] for name in ("pull", "dbt", "floor"))
         whole = (pull.process.seconds + dbt.process.seconds) / floor.process.seconds
         return whole, (pull.work_seconds + dbt.work_seconds) / floor.work_seconds
@@ -75,13 +78,12 @@ def run(data_set: DataSet, progress: Callable[[str], None]) -> Result:
 
 
 def run_again(name: str, progress: Callable[[str], None]) -> Result:
-    """Take what a hospital that `run` made has been delivered since to a release."""
+    """Take what a hospital that `run` made has been delivered since to a release; no floor."""
     steps = {}
     for number, step in enumerate(STEPS, start=1):
         progress(f"{name}, second delivery: {step} ({number} of {len(STEPS)})")
         steps[step] = _step(name, step)
     paths = SitePaths.of(name)
-    steps["floor"] = Step(Measured(float("nan"), float("nan"), 0), float("nan"))
     return Result(f"{name}, second delivery", _persons(paths), _source_rows(paths), steps)
 
 

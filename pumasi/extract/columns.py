@@ -65,7 +65,11 @@ def one_path(path: Path) -> str:
 def parquet_header(path: Path, name: str) -> Header:
     """Columns of a parquet file."""
     try:
-        top = duckdb.execute("describe select * from read_parquet(?)", [one_path(path)]).fetchall()
+        # One of its own: the default connection is not for several threads.
+        with duckdb.connect() as connection:
+            top = connection.execute(
+                "describe select * from read_parquet(?)", [one_path(path)]
+            ).fetchall()
     except duckdb.Error:
         raise DeliveryError(f"{name} is not a parquet file; export it again") from None
     return Header(

@@ -18,7 +18,7 @@ from pumasi.config import SitePaths
 from pumasi.extract.contract import person_column
 from pumasi.extract.formats import FORMATS
 from pumasi.extract.manifest import Manifest, load_manifest
-from pumasi.extract.read import ROW_GROUP_ROWS
+from pumasi.extract.part import ROW_GROUP_ROWS
 from pumasi.extract.scan import literal
 from pumasi.extract.workplace import Progress, connection, no_row_values
 from pumasi.warehouse import hold_warehouse

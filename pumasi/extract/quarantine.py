@@ -51,6 +51,14 @@ WRITTEN = pa.schema(
 Row = Mapping[str, Any]
 
 
+def make_quarantine(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table that the quarantines of this connection and its cursors share."""
+    connection.execute(
+        "create table quarantined (source_table varchar, file_no integer, line_no bigint, "
+        "byte_offset bigint, line_hash varchar, reason varchar, person_id bigint)"
+    )
+
+
 class Quarantine:
     """The rows of one delivery that were refused, each with its table, its place and the reason.
 
@@ -64,10 +72,6 @@ class Quarantine:
         self.connection = connection
         self.key = key
         self.hashes_of_nobody = hashes_of_nobody
-        connection.execute(
-            "create table quarantined (source_table varchar, file_no integer, line_no bigint, "
-            "byte_offset bigint, line_hash varchar, reason varchar, person_id bigint)"
-        )
 
     def add_placed(self, table: str, file_no: int, rows: Iterable[tuple[Place, str]]) -> None:
         """Add rows whose place is known, each with its reason."""

@@ -8,55 +8,35 @@ is refused.
 
 import os
 import shutil
-from array import array
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
 import duckdb
-import pyarrow as pa
 
 from pumasi.atomic import sync_folder
 from pumasi.config import SiteConfig, SitePaths
-from pumasi.errors import DeliveryError, PseudonymisationError
+from pumasi.errors import DeliveryError
 from pumasi.extract.accounts import TableCount, write_delivery, write_read_counts
-from pumasi.extract.columns import Header, csv_header, parquet_header
-from pumasi.extract.contract import Format, Kind, Table, person_column, sql_type
+from pumasi.extract.contract import Format, Table, person_column, sql_type
 from pumasi.extract.discover import DeliveryFolder
 from pumasi.extract.encoding import UTF_8, write_utf_8
-from pumasi.extract.files import Place, hash_of, line_at, lone_return, places_at, records
+from pumasi.extract.files import hash_of, lone_return
 from pumasi.extract.formats import FORMATS
 from pumasi.extract.manifest import Manifest, SourceFile
-from pumasi.extract.projection import select_rows, source_text
+from pumasi.extract.part import Part, PartReader, changed, lines_do_not_add_up, write_parquet
 from pumasi.extract.pseudonym import load_or_create_key, register
-from pumasi.extract.pull import attach, database_table
-from pumasi.extract.quarantine import Quarantine
-from pumasi.extract.scan import (
-    Scan,
-    broken,
-    bundle_lines,
-    csv_scan,
-    json_scan,
-    lines_inside_values,
-    literal,
-    ndjson_lines,
-    number_around,
-    parquet_relation,
-    table_scan,
-    texts_of,
-    unused_types,
-)
-from pumasi.extract.swallowed import candidates, firm_columns, holds_a_row
+from pumasi.extract.quarantine import Quarantine, make_quarantine
+from pumasi.extract.scan import bundle_lines, ndjson_lines, parquet_relation, unused_types
 from pumasi.extract.tombstones import withdrawn_persons
 from pumasi.extract.workplace import MEMORY_LIMIT, Progress, alone, connection, no_row_values
 from pumasi.warehouse import hold_warehouse
 
-# A third of DuckDB's own: a row group is held in memory until it is whole.
-ROW_GROUP_ROWS = 40960
-# Values to be looked into that are held at a time.
-FETCHED_ROWS = 1000
+# Each holds row groups of its own in memory; a machine of the plan has two cores.
+FILES_AT_ONCE = 2
 QUARANTINE = "quarantine.parquet"
 
 
@@ -105,7 +85,7 @@ def read(
                     config, manifest, work, opened, key, local, withdrawn, progress
                 ).run()
                 if _times(local) != before:
-                    raise _changed(manifest, "a file")
+                    raise changed(manifest, "a file")
             shutil.rmtree(work / "spill")
             _commit(manifest, work, final, paths, progress)
         except BaseException:
@@ -128,7 +108,7 @@ def _verified(manifest: Manifest, files: dict[str, Path]) -> list[Path]:
     for each in manifest.files:
         same = by_hash.get(each.sha256)
         if not same:
-            raise _changed(manifest, each.label)
+            raise changed(manifest, each.label)
         found.append(same.pop(0))
     return found
 
@@ -136,13 +116,6 @@ def _verified(manifest: Manifest, files: dict[str, Path]) -> list[Path]:
 def _times(files: Sequence[Path]) -> list[tuple[int, int]]:
     stats = [path.stat() for path in files]
     return [(each.st_size, each.st_mtime_ns) for each in stats]
-
-
-def _changed(manifest: Manifest, what: str) -> DeliveryError:
-    return DeliveryError(
-        f"{what} changed or went away since delivery {manifest.delivery_id} was pulled; nothing "
-        "of it was taken in. Pull again when the source has finished writing"
-    )
 
 
 @dataclass
@@ -158,23 +131,22 @@ class _Reading:
     withdrawn: frozenset[int]
     progress: Progress
     counts: dict[str, TableCount] = field(default_factory=dict)
-    seen: dict[int, int] = field(default_factory=dict)
-    entries_seen: int = 0
+    cursors: list[duckdb.DuckDBPyConnection] = field(default_factory=list)
+    database: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.connection, self.key, hashes_of_nobody=not self.withdrawn)
+        make_quarantine(self.connection)
+        self.quarantine = self._quarantine(self.connection)
         self.connection.execute(
-            "create temp table withdrawn as select unnest($1::bigint[]) as id",
+            "create table withdrawn as select unnest($1::bigint[]) as id",
             [sorted(self.withdrawn)],
         )
 
     def run(self) -> ReadReport:
         source = FORMATS[self.manifest.format]
         self.files = [self._in_utf_8(n, file) for n, file in enumerate(self.manifest.files)]
-        for table in source.tables:
-            self.progress(f"reading {table.name}")
-            self._read_table(table)
-        self._count_ignored(source)
+        parts = self._read_tables(source)
+        self._count_ignored(source, parts)
         self.quarantine.write(self.manifest, self.files, self.quarantine_file)
         self._require_persons(source)
         write_read_counts(self.manifest, self.counts, self.work / "read_counts.parquet")
@@ -196,202 +168,69 @@ class _Reading:
         """Where the quarantine is written before the delivery is whole."""
         return self.work / QUARANTINE
 
+    def _quarantine(self, connection: duckdb.DuckDBPyConnection) -> Quarantine:
+        return Quarantine(connection, self.key, hashes_of_nobody=not self.withdrawn)
+
     # -- tables ----------------------------------------------------------------------------------
 
-    def _read_table(self, table: Table) -> None:
-        count = self.counts.setdefault(table.name, TableCount())
-        holding = [(n, f) for n, f in enumerate(self.manifest.files) if table.name in f.tables]
-        parts = []
-        bundles = [n for n, f in holding if f.container == "bundle"]
-        if bundles:
-            parts.append(self._read_bundles(table, bundles))
-        for number, file in holding:
-            if file.container != "bundle":
-                parts.append(self._read_file(table, number, file))
-        self._merge(table, parts, count)
+    def _read_tables(self, source: Format) -> list[Part]:
+        """Read the files, some at a time, and merge what they gave; the largest table first.
 
-    def _read_file(self, table: Table, number: int, file: SourceFile) -> Path:
-        part = self.work / f"{table.name}.{number}.part"
-        with no_row_values(file.label):
-            match file.container:
-                case "csv":
-                    self._read_csv(table, number, file, part)
-                case "ndjson":
-                    self._read_ndjson(table, number, file, part)
-                case "parquet":
-                    header = parquet_header(self.files[number], file.label)
-                    relation = parquet_relation(self.files[number])
-                    self._copy(table, table_scan(relation, header, table), str(number), part)
-                case "duckdb":
-                    self._read_database(table, number, file, part)
-        return part
-
-    def _read_csv(self, table: Table, number: int, file: SourceFile, part: Path) -> None:
-        path = self.files[number]
-        header = csv_header(path, file.label)
-
-        def scan(rejects: bool) -> Scan:
-            return csv_scan(path, header, table, rejects=rejects)
-
-        try:
-            rejected = self._copy_once(table, number, part, scan)
-        except duckdb.InvalidInputException as error:
-            # DuckDB says no more of mixed line ends than this; what else it refuses is not theirs.
-            if "state machine" not in str(error):
-                raise
-            raise DeliveryError(
-                f"{file.label}: its lines can't be told apart: two kinds of line end are mixed, or "
-                "a value has a lone carriage return. Nothing of it was taken in; export it again"
-            ) from None
-        accounted = 1 + self._rows(part) + rejected.num_rows
-        several = accounted != file.lines
-        if several:
-            relation = scan(False).relation
-            accounted += self._one(f"select {lines_inside_values(header, table)} from {relation}")
-        if accounted != file.lines:
-            suspect = self._suspect(number, header, scan(False), rejected)
-            raise self._lines_do_not_add_up(file, accounted, suspect)
-        self._quarantine_rejected(table, number, rejected, header)
-        if several:
-            relation = scan(rejected.num_rows > 0).relation
-            self._refuse_swallowed_rows(table, number, file, header, relation)
-        if rejected.num_rows:
-            self._copy(table, scan(True), str(number), part)
-
-    def _refuse_swallowed_rows(
-        self, table: Table, number: int, file: SourceFile, header: Header, relation: str
-    ) -> None:
-        """Look into the values of several lines: none may hold what is a row by itself."""
-        texts = texts_of(header, table)
-        if not texts:
-            return
-        firm = firm_columns(table, header)
-        found = self.connection.execute(candidates(relation, header, texts))
-        bad: set[int] = set()
-        while rows := found.fetchmany(FETCHED_ROWS):
-            bad |= {row for row, at, value in rows if holds_a_row(value, at, header, firm)}
-            bad = set(sorted(bad)[:1])
-        for record in bad:
-            places = records(self.files[number], delimiter=header.delimiter)
-            line = next(place.line for place in places if place.record == record)
-            raise DeliveryError(
-                f"{file.label}, line {line}: a value of several lines that begins there holds "
-                "what is a whole row: is a quotation mark opened there and not closed? Nothing "
-                f"of delivery {self.manifest.delivery_id} was taken in: mend the line, or have "
-                "line breaks left out of texts, and export the file again"
+        Numbering the rows of a file keeps DuckDB to one core; hence several files at a time.
+        """
+        self.counts = {table.name: TableCount() for table in source.tables}
+        every: list[Part] = []
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            tables = sorted(
+                source.tables, key=lambda table: -sum(map(self._bytes, self._of(table)))
             )
+            reading = {table.name: self._started(pool, table) for table in tables}
+            try:
+                for table in tables:
+                    self.progress(f"reading {table.name}")
+                    parts = [future.result() for future in reading[table.name]]
+                    self._merge(table, [part.path for part in parts])
+                    every += parts
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for cursor in self.cursors:
+                    with suppress(duckdb.ConnectionException):  # it was done meanwhile
+                        cursor.interrupt()
+                raise
+        return every
 
-    def _suspect(self, number: int, header: Header, scan: Scan, rejected: pa.Table) -> int | None:
-        """Line of the first record that was refused, else of the first that breaks a line."""
-        path = self.files[number]
-        if rejected.num_rows:
-            return line_at(path, rejected["at"][0].as_py())
-        row = self._one(f"select min(line_no) from {scan.relation} where {broken(header)}")
-        places = records(path, delimiter=header.delimiter)
-        return next((place.line for place in places if place.record == row), None)
+    def _of(self, table: Table) -> list[int]:
+        """Numbers of the files that hold the table."""
+        return [n for n, file in enumerate(self.manifest.files) if table.name in file.tables]
 
-    def _read_ndjson(self, table: Table, number: int, file: SourceFile, part: Path) -> None:
-        main = table.name == _main_table(FORMATS[self.manifest.format], file)
-        path = self.files[number]
+    def _bytes(self, number: int) -> int:
+        return self.manifest.files[number].bytes
 
-        def scan(rejects: bool) -> Scan:
-            return json_scan(ndjson_lines(path, rejects=rejects), table, main=main)
+    def _started(self, pool: Executor, table: Table) -> list["Future[Part]"]:
+        """The parts of the table, being read: one of each file, one of all Bundles."""
+        bundles = [n for n in self._of(table) if self.manifest.files[n].container == "bundle"]
+        others = [[n] for n in self._of(table) if n not in bundles]
+        together = [bundles, *others] if bundles else others
+        return [pool.submit(self._read_part, table, numbers) for numbers in together]
 
-        rejected = self._copy_once(table, number, part, scan)
-        # A line that is no resource is counted once, whichever tables the file holds.
-        self._quarantine_rejected(table, number, rejected, None, keep=main)
-        if rejected.num_rows:
-            self._copy(table, scan(True), str(number), part)
-        counted = rejected.num_rows if main else 0
-        self.seen[number] = self.seen.get(number, 0) + counted + self._rows(part)
+    def _read_part(self, table: Table, numbers: Sequence[int]) -> Part:
+        with self.connection.cursor() as cursor:
+            self.cursors.append(cursor)
+            register(cursor, self.key)
+            reader = PartReader(
+                self.config,
+                self.manifest,
+                self.files,
+                self.work,
+                cursor,
+                self._quarantine(cursor),
+                self.database,
+            )
+            if self.manifest.files[numbers[0]].container == "bundle":
+                return reader.read_bundles(table, numbers)
+            return reader.read_file(table, numbers[0])
 
-    def _read_database(self, table: Table, number: int, file: SourceFile, part: Path) -> None:
-        attach(self.connection, self.files[number], file.label)
-        try:
-            there = database_table(self.connection, table.name, file.label)
-            if there is None:
-                raise _changed(self.manifest, f"table {table.name} of {file.label}")
-            self._copy(table, table_scan(*there, table), str(number), part)
-        finally:
-            self.connection.execute("detach source")
-
-    def _read_bundles(self, table: Table, numbers: list[int]) -> Path:
-        part = self.work / f"{table.name}.bundles.part"
-        main = table.required  # what can't be told to be anything counts as a patient
-        lines = bundle_lines([self.files[n] for n in numbers])
-        scan = json_scan(lines, table, main=main, place="file_at, line_no")
-        self._copy(table, scan, f"{numbers}[file_at]", part)
-        self.entries_seen += self._rows(part)
-        return part
-
-    def _copy_once(
-        self, table: Table, number: int, part: Path, scan: Callable[[bool], Scan]
-    ) -> pa.Table:
-        """Copy; byte offset (`at`) and `reason` of every record that DuckDB refused, by offset."""
-        self._forget_rejects()
-        self._copy(table, scan(False), str(number), part)
-        rejected = self.connection.sql(
-            "select line_byte_position - 1 as at, min(lower(error_type::varchar)) as reason "
-            "from reject_errors group by all order by all"
-        ).to_arrow_table()
-        self._forget_rejects()
-        return rejected
-
-    def _forget_rejects(self) -> None:
-        # They hold the refused lines.
-        self.connection.execute("drop table if exists reject_errors")
-        self.connection.execute("drop table if exists reject_scans")
-
-    def _quarantine_rejected(
-        self,
-        table: Table,
-        number: int,
-        rejected: pa.Table,
-        header: Header | None,
-        *,
-        keep: bool = True,
-    ) -> None:
-        """Locate what DuckDB refused, so that the rows around it are numbered as they lie there."""
-        if not rejected.num_rows:
-            return
-        numbers = array("q")
-
-        def located() -> Iterator[tuple[Place, str]]:
-            delimiter = header.delimiter if header and header.quoted else None
-            offsets = _values(rejected["at"])
-            places = places_at(self.files[number], offsets, delimiter=delimiter)
-            for place, reason in zip(places, _values(rejected["reason"]), strict=False):
-                numbers.append(place.record if header else place.line)
-                yield place, reason
-
-        if keep:
-            self.quarantine.add_placed(table.name, number, located())
-        else:
-            deque(located(), maxlen=0)
-        number_around(self.connection, numbers, header=header is not None)
-
-    def _copy(self, table: Table, scan: Scan, file_no: str, part: Path) -> None:
-        admitted = {
-            name.partition(".")[2]: values
-            for name, values in self.config.values.items()
-            if name.partition(".")[0] == table.name
-        }
-        query = select_rows(
-            table.columns,
-            scan.sources,
-            scan.relation,
-            admitted,
-            delivery_id=self.manifest.delivery_id,
-            file_no=file_no,
-            unreadable=scan.unreadable,
-            where=scan.where,
-        )
-        self._write(query, part)
-        kind = table.columns[0].kind
-        if kind is Kind.VISIT or (table.required and kind is Kind.PERSON):
-            self._check_collisions(table, scan)
-
-    def _merge(self, table: Table, parts: list[Path], count: TableCount) -> None:
+    def _merge(self, table: Table, parts: list[Path]) -> None:
         """One parquet file of the readable rows; the others join the quarantine.
 
         Of persons who withdrew neither is kept.
@@ -400,6 +239,7 @@ class _Reading:
         if not parts:
             self._write_empty(table, final)
             return
+        count = self.counts[table.name]
         person = person_column(table)
         of_withdrawn = f"coalesce({person} in (from withdrawn), false)"
         every = f"(from {parquet_relation(*parts)} where not {of_withdrawn})"
@@ -422,62 +262,40 @@ class _Reading:
                 f"from {every} where reason is not null"
             )
             self.quarantine.add_numbered(table.name, refused)
-        self._write(f"select * exclude (reason) from {every} where reason is null", final)
+        kept = f"select * exclude (reason) from {every} where reason is null"
+        write_parquet(self.connection, kept, final)
         for part in parts:
             part.unlink()
 
     def _write_empty(self, table: Table, final: Path) -> None:
         columns = ", ".join(f'null::{sql_type(c)} as "{c.name}"' for c in table.columns)
-        self._write(
+        write_parquet(
+            self.connection,
             "select ''::varchar as delivery_id, 0::integer as file_no, 0::bigint as line_no, "
             f"{columns}, 0::utinyint as values_nulled where false",
             final,
         )
 
-    def _write(self, query: str, path: Path) -> None:
-        target = literal(str(path))
-        self.connection.execute(
-            f"copy ({query}) to {target} "
-            f"(format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})"
-        )
-
     # -- reconciliation --------------------------------------------------------------------------
 
-    def _lines_do_not_add_up(
-        self,
-        file: SourceFile,
-        accounted: int,
-        line: int | None = None,
-        lone: int | None = None,
-    ) -> DeliveryError:
-        where = ""
-        if line:
-            where = f" Look at line {line}: is a quotation mark opened there and not closed?"
-        if lone:
-            where = f" Line {lone} has a carriage return in it, which ends a line for some."
-        return DeliveryError(
-            f"{file.label} has {file.lines:,} lines, but {accounted:,} are accounted for.{where} "
-            f"Nothing of delivery {self.manifest.delivery_id} was taken in: mend the line or "
-            "export the file again"
-        )
-
-    def _count_ignored(self, source: Format) -> None:
+    def _count_ignored(self, source: Format, parts: Sequence[Part]) -> None:
         """Count what no table takes: whole files, and the other resources in files that we read."""
         for name, lines in self.manifest.ignored.items():
             self._ignore(name, lines)
         used = {table.resource for table in source.tables}
-        for number, seen in self.seen.items():
-            file = self.manifest.files[number]
-            if seen != file.lines:
+        for number, file in enumerate(self.manifest.files):
+            seen = sum(part.seen for part in parts if part.number == number)
+            if file.container == "ndjson" and file.tables and seen != file.lines:
                 unused = self._ignore_unused(ndjson_lines(self.files[number]), used, file.label)
                 if seen + unused != file.lines:
                     lone = lone_return(self.files[number])
-                    raise self._lines_do_not_add_up(file, seen + unused, lone=lone)
+                    raise lines_do_not_add_up(self.manifest, file, seen + unused, lone=lone)
         pairs = zip(self.files, self.manifest.files, strict=True)
         bundles = [path for path, file in pairs if file.container == "bundle"]
         if bundles:
             inside = bundle_lines(bundles)
-            seen = self.entries_seen + self._ignore_unused(inside, used, "a bundle")
+            seen = sum(part.seen for part in parts if part.number is None)
+            seen += self._ignore_unused(inside, used, "a bundle")
             entries = self._one(f"select count(*) from {inside}")
             if seen != entries:
                 raise DeliveryError(
@@ -531,37 +349,8 @@ class _Reading:
         ).fetchall()
         return "".join(f" (the first: line {line} of {file}, {why})" for line, file, why in rows)
 
-    def _check_collisions(self, table: Table, scan: Scan) -> None:
-        """Two identifiers with one hash: 63 bits make it improbable, so it is checked."""
-        column = table.columns[0]
-        text = source_text(column, scan.sources[column.name])
-        ids, keys = self.connection.execute(
-            f"select count(distinct x), count(distinct pseudonym('{column.domain}', x)) "
-            f"from (select {text} as x from {scan.relation} where {scan.where})"
-        ).fetchall()[0]
-        if ids != keys:
-            raise PseudonymisationError(
-                f"{table.name}: {ids - keys} identifiers share a keyed hash with another; "
-                "nothing was taken in. Make a new key before the first delivery, and tell us"
-            )
-
-    def _rows(self, part: Path) -> int:
-        return self._one(f"select count(*) from {parquet_relation(part)}")
-
     def _one(self, query: str) -> int:
         return self.connection.execute(query).fetchall()[0][0]  # type: ignore[no-any-return]
-
-
-def _values(column: pa.ChunkedArray) -> Iterator[Any]:
-    for chunk in column.chunks:
-        for start in range(0, len(chunk), FETCHED_ROWS):
-            yield from chunk.slice(start, FETCHED_ROWS).to_pylist()
-
-
-def _main_table(source: Format, file: SourceFile) -> str:
-    """The table that most resources of the file belong to: malformed lines are counted there."""
-    named = {table.name: file.resource_types.get(table.resource, 0) for table in source.tables}
-    return max((name for name in named if name in file.tables), key=lambda name: named[name])
 
 
 def _commit(

@@ -6,7 +6,6 @@ Text is read as text and typed afterwards, so that one bad value costs its row a
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ MAX_LINE_BYTES = 4 << 20
 BUFFER_BYTES = 2 * MAX_LINE_BYTES
 # A control character that no JSON text holds unescaped: one column per line.
 NO_DELIMITER = "\x1f"
-REJECTED_BEFORE = "rejected_before"
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,13 @@ class Scan:
     where: str = "true"
 
 
-def csv_scan(path: Path, header: Header, table: Table, *, rejects: bool = False) -> Scan:
-    """Rows of a CSV; `rejects` if lines were refused in a first pass (see `number_around`)."""
+def csv_scan(path: Path, header: Header, table: Table, *, around: str | None = None) -> Scan:
+    """Rows of a CSV; `around` if lines were refused in a first pass (see `number_around`)."""
     names = [f"c{index}" for index in range(len(header.columns))]
     types = ", ".join(f"'{name}': 'varchar'" for name in names)
     quote = '"' if header.quoted else ""
     relation = f"""(
-        select *, {_line_number(rejects)} + 1 as line_no
+        select *, {_line_number(around)} + 1 as line_no
         from (select *, row_number() over () as n from read_csv(
             {_quoted(path)}, columns = {{{types}}}, header = true, auto_detect = false,
             delim = {literal(header.delimiter)}, quote = '{quote}', escape = '{quote}',
@@ -97,10 +95,10 @@ def parquet_relation(*paths: Path) -> str:
     return f"read_parquet([{', '.join(_quoted(path) for path in paths)}])"
 
 
-def ndjson_lines(path: Path, *, rejects: bool = False) -> str:
-    """Lines of a NDJSON file: `line`, `line_no`; `rejects` as in `csv_scan`."""
+def ndjson_lines(path: Path, *, around: str | None = None) -> str:
+    """Lines of a NDJSON file: `line`, `line_no`; `around` as in `csv_scan`."""
     return f"""(
-        select line, {_line_number(rejects)} as line_no
+        select line, {_line_number(around)} as line_no
         from (select line, row_number() over () as n from read_csv(
             {_quoted(path)}, columns = {{'line': 'varchar'}}, header = false, auto_detect = false,
             delim = {literal(NO_DELIMITER)}, quote = '', escape = '', store_rejects = true,
@@ -166,12 +164,13 @@ def _parsed(lines: str, structure: Mapping[str, Any], place: str) -> str:
 
 
 def number_around(
-    connection: duckdb.DuckDBPyConnection, rejected: Sequence[int], *, header: bool
+    connection: duckdb.DuckDBPyConnection, name: str, rejected: Sequence[int], *, header: bool
 ) -> None:
-    """Define what `rejects=True` numbers with: how many refused records lie before the n-th row.
+    """Define the function `name` of SQL: how many refused records lie before the n-th row.
 
     Args:
-        connection: where the scan will run.
+        connection: where the scan will run; all of its cursors see the function.
+        name: what a scan is told as `around`.
         rejected: numbers (int64) of the refused records, from 1 with the header, ascending.
         header: whether the first record is one.
     """
@@ -181,13 +180,11 @@ def number_around(
     def before(n: pa.ChunkedArray) -> pa.Array:
         return pa.array(np.searchsorted(starts, n.to_numpy(), side="right").astype(np.int64))
 
-    with suppress(duckdb.InvalidInputException):  # the file before this one had none
-        connection.remove_function(REJECTED_BEFORE)
-    connection.create_function(REJECTED_BEFORE, before, [BIGINT], BIGINT, type=ARROW)
+    connection.create_function(name, before, [BIGINT], BIGINT, type=ARROW)
 
 
-def _line_number(rejects: bool) -> str:
-    return f"n + {REJECTED_BEFORE}(n)" if rejects else "n"
+def _line_number(around: str | None) -> str:
+    return f"n + {around}(n)" if around else "n"
 
 
 def _by_name(

@@ -241,7 +241,7 @@ def test_read_reports_what_it_does(tmp_path: Path) -> None:
     (delivery,) = discover(config)
     said: list[str] = []
     read(config, pull(config, delivery, paths), delivery, paths, said.append)
-    assert said[:2] == ["reading person", "reading observation_period"]
+    assert said[:2] == ["reading condition_occurrence", "reading person"], "the largest first"
 
 
 # -- which folder is a delivery --------------------------------------------------------------------
