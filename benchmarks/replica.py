@@ -70,7 +70,7 @@ def write_changes(first: Path, target: Path, share: float) -> None:
             own = [f'"{c}"' for c in source.columns if c.lower() == f"{table}_id"]
             if not source.has_persons or not own or table in ONE_A_PERSON:
                 continue
-            new = f"{own[0]} + (select max({own[0]}) from {relation}) as {own[0]}"
+            new = f"{own[0]} + (select max({own[0]}) + 1 from {relation}) as {own[0]}"
             some = f"hash(person_id) % 10000 < {share * 10000}"
             connection.execute(
                 f"copy (select * replace ({new}) from {relation} where {some}) "

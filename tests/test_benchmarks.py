@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import datasets
 from benchmarks.datasets import PACKAGED, add_site
-from benchmarks.replica import replicate
+from benchmarks.replica import replicate, write_changes
 from benchmarks.simulated import simulated
 from pumasi.config import get_site, home_folder, project_root
 from pumasi.extract import discover
@@ -103,3 +103,29 @@ def test_a_bigger_extract_has_persons_events_and_missing_visits_of_its_own(
     assert count == (3 * 2694, 3 * 2694)
     assert dangling == (3 * 64717,)
     assert single == (1,)
+
+
+def test_a_second_delivery_has_the_events_of_some_persons_once_more_under_ids_of_their_own(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    with duckdb.connect() as connection:
+        for part in range(2):
+            events = (
+                "select i as drug_exposure_id, i // 10 as person_id "
+                f"from range({part * 50_000}, {(part + 1) * 50_000}) as ids(i)"
+            )
+            connection.execute(f"copy ({events}) to '{first}/drug_exposure_{part}.parquet'")
+        connection.execute(
+            f"copy (select i as person_id from range(10000) r(i)) to '{first}/person.parquet'"
+        )
+        write_changes(first, second, 0.01)
+        rows, persons, smallest = connection.execute(
+            "select count(*), count(distinct person_id), min(drug_exposure_id) "
+            f"from '{second}/drug_exposure.parquet'"
+        ).fetchall()[0]
+    assert [file.name for file in second.iterdir()] == ["drug_exposure.parquet"]
+    assert rows == 10 * persons, "all events of a person"
+    assert 70 <= persons <= 130, "about a hundredth of 10,000: three standard deviations are 30"
+    assert smallest > 99_999
