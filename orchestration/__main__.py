@@ -16,11 +16,12 @@ import dagster as dg
 from rich.console import Console
 
 from orchestration.demo import build_all
+from orchestration.hub.definitions import PUBLISH, hub
 from orchestration.site.automation import build_name, fetch_name, ingest_name
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
 from orchestration.summary import print_summary
-from pumasi.config import SiteConfig, SitePaths, get_site
+from pumasi.config import SiteConfig, SitePaths, get_site, hub_folder
 from pumasi.errors import PumasiError
 from pumasi.extract import discover
 
@@ -37,7 +38,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         if command == "demo":
-            succeeded = build_all([get_site(each) for each in arguments[1:]], console)
+            sites = [get_site(each) for each in arguments[1:]]
+            # The hub first: Dagster makes its databases at first use, and the hospitals' programs
+            # must not do so at once.
+            succeeded = publish() and build_all(sites, console)
             console.print("Look at it: `make dev`, then the Dagster UI on 127.0.0.1:3000")
         else:
             config = get_site()
@@ -47,6 +51,15 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"Error: {error}\n")
         return 1
     return 0 if succeeded else 1
+
+
+def publish() -> bool:
+    """Let the hub write down what it knows; False if its run failed."""
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    folder = hub_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with dg.DagsterInstance.get() as instance:
+        return _run(hub(), instance, PUBLISH, None, folder / "publish.log")
 
 
 def run_site(config: SiteConfig) -> bool:

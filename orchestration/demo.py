@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
@@ -35,9 +34,6 @@ class Build:
 
 def build_all(sites: Sequence[SiteConfig], console: Console) -> bool:
     """Build the hospitals and print what each ended in; False if a run failed."""
-    # Dagster makes its databases at first use; two programs must not do so at once.
-    with dg.DagsterInstance.get() as instance:
-        instance.get_runs_count()
     builds = []
     with (
         console.status(f"building {', '.join(each.id for each in sites)}"),

@@ -1,7 +1,7 @@
 """A Dagster UI on loopback and a browser to look at it with, for tests and for pictures.
 
-`python -m tests.browser FOLDER` takes the pictures of the documents from the hospital that the demo
-built (PUMASI_HOME).
+`python -m tests.browser FOLDER` takes the pictures of the documents from the hospitals that the
+demo built (PUMASI_HOME).
 """
 
 import os
@@ -80,26 +80,30 @@ def browser_page(
 
 
 def take_pictures(folder: Path, chromium: Path = Path("/usr/bin/chromium")) -> None:
-    """Write asset-graph.png, lineage.png and checks.png below `folder`."""
+    """Write locations.png, asset-graph.png, lineage.png and checks.png below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         dagster_ui(folder / "server.log") as address,
         browser_page(chromium, 2000, 640, scale=1.5) as page,
     ):
+        page.goto(f"{address}/locations")
+        page.get_by_text("hub", exact=True).first.wait_for()
+        page.get_by_text("Hide navigation").click()
+        page.wait_for_timeout(2000)
+        page.screenshot(path=folder / "locations.png")
         page.goto(f"{address}/asset-groups")
         page.get_by_text("training", exact=True).first.wait_for()
-        page.get_by_text("Hide navigation").click()
         page.wait_for_timeout(4000)
-        area = {"x": 375, "y": 180, "width": 1580, "height": 280}
+        area = {"x": 375, "y": 155, "width": 1580, "height": 330}
         page.screenshot(path=folder / "asset-graph.png", clip=area)
         page.set_viewport_size({"width": 1500, "height": 620})
-        model = f"{address}/assets/gibleed/models/gi_bleed_risk"
+        model = f"{address}/assets/haneul/models/asthma_exacerbation"
         page.goto(f"{model}?view=lineage&lineageScope=upstream&lineageDepth=2")
         page.get_by_text("candidate").first.wait_for()
         page.wait_for_timeout(9000)
         page.screenshot(path=folder / "lineage.png")
         page.set_viewport_size({"width": 1380, "height": 700})
-        page.goto(f"{address}/assets/gibleed/omop/condition_occurrence?view=checks")
+        page.goto(f"{address}/assets/haneul/omop/condition_occurrence?view=checks")
         page.get_by_text("Latest execution").first.wait_for()
         page.wait_for_timeout(2000)
         page.screenshot(path=folder / "checks.png")

@@ -16,6 +16,7 @@ from pumasi.errors import ConfigError
 from pumasi.learn.tasks import TASKS
 
 OWNERS = ["team:network-hub"]
+PUBLISH = "hub_publish"
 Row = dict[str, Any]
 
 
@@ -29,7 +30,7 @@ def hub() -> dg.Definitions:
         assets=assets,
         jobs=[
             dg.define_asset_job(
-                "hub_publish",
+                PUBLISH,
                 selection=dg.AssetSelection.assets(*assets),
                 description=f"Writes down who is in {config.name} and what all learn alike.",
             )

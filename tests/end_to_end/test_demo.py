@@ -78,6 +78,13 @@ def test_the_demo_trains_where_there_are_enough_cases_and_says_so_elsewhere(
     assert "make dev" in said
 
 
+def test_the_demo_lets_the_hub_publish(demo: tuple[Network, str]) -> None:
+    network, said = demo
+    assert "hub_publish: succeeded" in said
+    names = {path.name for path in (network.home / "hub").iterdir()}
+    assert names == {"hospitals.json", "tasks.json", "publish.log"}
+
+
 def test_a_demo_of_another_size_is_refused_in_the_same_home(demo: tuple[Network, str]) -> None:
     network, _ = demo
     done = network.pumasi("demo", "--scale", "0.05")

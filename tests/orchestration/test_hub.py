@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.hub.definitions import hub
+from orchestration.hub.definitions import PUBLISH, hub
 from pumasi.config import load_network, project_root
 from pumasi.errors import ConfigError
 from pumasi.learn.tasks import TASKS
@@ -27,7 +27,7 @@ def test_the_job_writes_down_the_hospitals_and_the_tasks(network: Path) -> None:
     definitions = hub()
     dg.Definitions.validate_loadable(definitions)
     with dg.DagsterInstance.ephemeral() as instance:
-        done = definitions.resolve_job_def("hub_publish").execute_in_process(instance=instance)
+        done = definitions.resolve_job_def(PUBLISH).execute_in_process(instance=instance)
     assert done.success
     home = network.parent / "home"
     hospitals = json.loads((home / "hub" / "hospitals.json").read_text())
@@ -45,7 +45,7 @@ def test_the_job_writes_down_the_hospitals_and_the_tasks(network: Path) -> None:
 
 def test_the_tables_of_the_ui_have_a_line_for_each(network: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        done = hub().resolve_job_def("hub_publish").execute_in_process(instance=instance)
+        done = hub().resolve_job_def(PUBLISH).execute_in_process(instance=instance)
     (made,) = done.asset_materializations_for_node("hub__hospitals")
     table = made.metadata["table"].value
     assert isinstance(table, str)
