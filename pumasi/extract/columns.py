@@ -1,5 +1,6 @@
 """Which columns a CSV, parquet or DuckDB file has, held against the contract of its table."""
 
+import codecs
 import csv
 import re
 from collections import Counter
@@ -38,6 +39,12 @@ def csv_header(path: Path, name: str, encoding: str = "utf-8") -> Header:
     with opened(path) as stream:
         first = stream.readline(LONGEST_HEADER)
         second = stream.readline(LONGEST_HEADER)
+    if encoding != "utf-8" and first.startswith(codecs.BOM_UTF8):
+        raise DeliveryError(
+            f"{name}, line 1: the file begins with the mark of UTF-8, but is said to be "
+            f"{encoding.upper()}; nothing of this delivery was taken in. Put `encoding = "
+            '"utf-8"` into [source], or have the file exported as it is said to be'
+        )
     try:
         line = first.decode("utf-8-sig" if encoding == "utf-8" else encoding).rstrip("\r\n")
     except UnicodeDecodeError:

@@ -162,7 +162,13 @@ class _Reading:
     entries_seen: int = 0
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.connection, self.key, hashes_of_nobody=not self.withdrawn)
+        self.originals: dict[int, Path] = {}
+        self.quarantine = Quarantine(
+            self.connection,
+            self.key,
+            hashes_of_nobody=not self.withdrawn,
+            originals=self.originals,
+        )
         self.connection.execute(
             "create temp table withdrawn as select unnest($1::bigint[]) as id",
             [sorted(self.withdrawn)],
@@ -182,13 +188,14 @@ class _Reading:
         return ReadReport(self.manifest.delivery_id, tables=self.counts)
 
     def _in_utf_8(self, number: int, file: SourceFile) -> Path:
-        """The file, or a copy of it: places in the quarantine are those of the copy."""
+        """The file, or a copy of it; places in the quarantine are those of the file."""
         path, encoding = self.files[number], self.config.source.encoding
         if file.container != "csv" or encoding == UTF_8:
             return path
         self.progress(f"{file.label}: from {encoding.upper()} to UTF-8")
         target = self.work / "spill" / f"{number}.csv"
         write_utf_8(path, encoding, target)
+        self.originals[number] = path
         return target
 
     @property
