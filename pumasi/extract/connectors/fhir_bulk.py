@@ -61,6 +61,10 @@ SEVERE = re.compile(rb'"severity"\s*:\s*"(?:error|fatal)"')
 REAL_CLOCK = Clock()
 
 
+class WrongTypeError(DeliveryError):
+    """A file holds resources of another type than the manifest says."""
+
+
 class ExpiredError(Exception):
     """The export, or a file of it, is not to be had any more."""
 
@@ -305,6 +309,7 @@ class _Fetcher:
         self._check_errors(manifest)
         if not outputs:
             if export.kind == "full":
+                self._forget()  # the next run asks anew, and not for the same files
                 raise DeliveryError(
                     f"{self.server.place}: its export is empty; nothing was landed. Is "
                     "`export` right, and does the token allow the types?"
@@ -335,7 +340,7 @@ class _Fetcher:
         try:
             check_persons(self.config, export.kind, rows)
         except DeliveryError:
-            self._forget()  # the next run asks anew, and not for the same files
+            self._forget()
             raise
         names = {output.name for output in outputs}
         for file in self.work.iterdir():
@@ -415,6 +420,9 @@ class _Fetcher:
             if error.status in EXPIRED:
                 raise ExpiredError from None
             raise _refused(self.server, error, output.name) from None
+        except WrongTypeError:
+            self._forget()
+            raise
         self.server.progress(f"{output.name}: {lines:,} lines")
         return lines
 
@@ -446,6 +454,7 @@ class _Fetcher:
             for line in self._lines_beside(manifest, "error", manifest.get("requiresAccessToken"))
         )
         if severe and not self.server.section.tolerate_errors:
+            self._forget()
             raise DeliveryError(
                 f"{self.server.place}: it says that its export has {severe:,} errors, so something "
                 "is missing, and would be missed by no later delivery; nothing was landed. Ask its "
@@ -558,7 +567,7 @@ class _Lines:
             return
         self.objects += 1
         if resource.get("resourceType") != self.output.resource:
-            raise DeliveryError(
+            raise WrongTypeError(
                 f"{self.server.place}: the file that it says holds {self.output.resource} holds "
                 f"another type in line {self.lines}; nothing was landed. Ask its administrator"
             )
