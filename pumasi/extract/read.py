@@ -91,6 +91,8 @@ def read(
         key = load_or_create_key(paths.key, create=not any(paths.raw.glob("*/delivery.parquet")))
         work = paths.reading / manifest.delivery_id
         shutil.rmtree(work, ignore_errors=True)  # what a killed process left
+        for left in paths.reading.glob("*/spill"):  # of another delivery: it holds identifiers
+            shutil.rmtree(left, ignore_errors=True)
         (work / "spill").mkdir(parents=True)
         try:
             with (
