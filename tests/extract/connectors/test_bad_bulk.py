@@ -19,7 +19,6 @@ from tests.extract.connectors.test_fhir_bulk import (
     Waits,
     bulk,
     config_of,
-    paths,
     refusal,
     take_in_landed,
     waits,
@@ -34,7 +33,7 @@ from tests.extract.extracts import (
     take_in_files,
 )
 
-__all__ = ["bulk", "paths", "waits"]
+__all__ = ["bulk", "waits"]  # fixtures
 
 Manifest = dict[str, Any]
 PAGE = b"<html>\n<body>Kim Minji, please log in</body>\n</html>"

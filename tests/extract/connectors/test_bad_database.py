@@ -3,7 +3,6 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgres
@@ -22,7 +21,7 @@ from tests.extract.connectors.test_database import (
     refusal,
     take_in_landed,
 )
-from tests.extract.extracts import HOSPITAL, OMOP, place_key, rows_of
+from tests.extract.extracts import HOSPITAL, OMOP, rows_of
 
 CONDITIONS = "tiny.condition_occurrence"
 LABS = "tiny.lab_results"
@@ -32,13 +31,6 @@ NAME = "Kim Minji"
 @pytest.fixture(autouse=True)
 def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, READER_PASSWORD)
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> SitePaths:
-    found = SitePaths.of("tiny", tmp_path / "home")
-    place_key(found)
-    return found
 
 
 def taken_in(
