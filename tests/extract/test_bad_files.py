@@ -321,13 +321,8 @@ def test_a_wrong_format_whose_files_are_called_alike(
     """Both have patients and encounters, with other columns."""
     said = refusal(tmp_path, {"delivery/patients.csv": files["patients.csv"]}, form)
     assert said.startswith("patients.csv, line 1: ")
-    assert (
-        said.endswith(
-            " table patients is missing; nothing of this delivery was taken in. Ask "
-            "the source for it"
-        )
-        or "no column of table patients is there; is it the header?" in said
-    )
+    assert "of table patients is" in said
+    assert "nothing of this delivery was taken in" in said.lower()
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
