@@ -1,5 +1,6 @@
 """Which columns a CSV, parquet or DuckDB file has, held against the contract of its table."""
 
+import codecs
 import csv
 import re
 from collections import Counter
@@ -12,7 +13,7 @@ import duckdb
 
 from pumasi.errors import DeliveryError
 from pumasi.extract.contract import Table
-from pumasi.extract.files import opened
+from pumasi.extract.files import container_of, opened
 
 LONGEST_HEADER = 1 << 20
 QUOTED_FIRST = re.compile(rb'"[^"\t]*"\t')
@@ -38,6 +39,12 @@ def csv_header(path: Path, name: str, encoding: str = "utf-8") -> Header:
     with opened(path) as stream:
         first = stream.readline(LONGEST_HEADER)
         second = stream.readline(LONGEST_HEADER)
+    if encoding != "utf-8" and first.startswith(codecs.BOM_UTF8):
+        raise DeliveryError(
+            f"{name}, line 1: the file begins with the mark of UTF-8, but is said to be "
+            f"{encoding.upper()}; nothing of this delivery was taken in. Put `encoding = "
+            '"utf-8"` into [source], or have the file exported as it is said to be'
+        )
     try:
         line = first.decode("utf-8-sig" if encoding == "utf-8" else encoding).rstrip("\r\n")
     except UnicodeDecodeError:
@@ -101,20 +108,21 @@ def check_columns(table: Table, columns: Sequence[str], name: str) -> tuple[list
         DeliveryError: a required or expected column is not there; the message names the likeliest
             rename. Or no column at all is, or one is there twice.
     """
+    place = f"{name}, line 1" if container_of(name) == "csv" else name
     present = {column.lower() for column in columns}
     wanted = {source for column in table.columns for source in column.source_names()}
     extra = sorted(present - wanted)
     twice = [each for each, n in Counter(c.lower() for c in columns).items() if n > 1]
     if set(twice) & wanted:
         raise DeliveryError(
-            f"{name}, line 1: column `{sorted(set(twice) & wanted)[0]}` is there twice; nothing "
+            f"{place}: column `{sorted(set(twice) & wanted)[0]}` is there twice; nothing "
             "of this delivery was taken in. Ask the source which of them is meant"
         )
     missing = [c for c in table.columns if not present & set(c.source_names())]
     if not present & wanted:
         # Without a header this is the first row: none of it may be shown.
         raise DeliveryError(
-            f"{name}, line 1: no column of table {table.name} is there; is it the header? "
+            f"{place}: no column of table {table.name} is there; is it the header? "
             "Nothing of this delivery was taken in. Ask the source for a file with its header"
         )
     for column in missing:
@@ -122,7 +130,7 @@ def check_columns(table: Table, columns: Sequence[str], name: str) -> tuple[list
             near = get_close_matches(column.source_names()[0], extra, n=1, cutoff=0.5)
             hint = f" (renamed to `{near[0]}`?)" if near else ""
             raise DeliveryError(
-                f"{name}, line 1: column `{column.source_names()[0]}` of table {table.name} is "
+                f"{place}: column `{column.source_names()[0]}` of table {table.name} is "
                 f"missing{hint}; nothing of this delivery was taken in. Ask the source for it"
             )
     return extra, [column.source_names()[0] for column in missing]

@@ -5,6 +5,7 @@ comma, a quotation mark and a line end are bytes of their own and never part of 
 can be told apart before they are decoded.
 """
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,19 @@ from pumasi.errors import DeliveryError
 from pumasi.extract.files import CHUNK, opened
 
 UTF_8 = "utf-8"
-# A byte that no UTF-8 text has: DuckDB refuses the line, and it goes to quarantine by its place.
-UNREADABLE = b"\xff"
+# A byte that no UTF-8 text has, as Python writes it with `surrogateescape`: DuckDB refuses a line
+# that has it in a value that enters, and the line goes to quarantine by its place.
+UNREADABLE = "\udcff"
+MARK_UNREADABLE = "pumasi.mark_unreadable"
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """One unreadable byte for one; the byte after it is looked at anew: it may be a comma."""
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - only used to decode
+    return UNREADABLE, error.start + 1
+
+
+codecs.register_error(MARK_UNREADABLE, _mark)
 
 
 def check_encoding(path: Path, name: str, encoding: str) -> None:
@@ -70,15 +82,14 @@ class _Lines:
 
 
 def write_utf_8(path: Path, encoding: str, target: Path) -> None:
-    """Write the text of a CSV as UTF-8, line by line; a line that can't be decoded stays broken."""
+    """Write the text of a CSV as UTF-8, line by line; what can't be decoded stays unreadable."""
     with opened(path) as stream, target.open("wb") as decoded:
         for block in _blocks(stream):
             if block.isascii():
                 decoded.write(block)
-            elif _readable(block, encoding):
-                decoded.write(block.decode(encoding).encode())
             else:
-                decoded.writelines(_decoded(line, encoding) for line in _lines(block))
+                text = block.decode(encoding, MARK_UNREADABLE)
+                decoded.write(text.encode(UTF_8, "surrogateescape"))
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -99,10 +110,6 @@ def _lines(block: bytes) -> Iterator[bytes]:
         yield line + b"\n"
     if rest := block.rpartition(b"\n")[2]:
         yield rest
-
-
-def _decoded(line: bytes, encoding: str) -> bytes:
-    return line.decode(encoding).encode() if _readable(line, encoding) else UNREADABLE + line
 
 
 def _readable(content: bytes, encoding: str) -> bool:

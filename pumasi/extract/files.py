@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -204,6 +204,32 @@ def places_at(path: Path, offsets: Iterable[int], *, delimiter: str | None) -> I
             offset = next(waiting, None)
         if offset is None:
             break
+
+
+@contextmanager
+def as_written(path: Path) -> Iterator[Callable[[Place], Place]]:
+    """Finds places of a copy in the file, which has the same lines in another encoding.
+
+    They are asked for in ascending order.
+    """
+    with opened(path) as stream:
+        number, offset = 1, 0
+        last: tuple[Place, Place] | None = None
+
+        def find(place: Place) -> Place:
+            nonlocal number, offset, last
+            if last is None or place != last[0]:
+                while number < place.line:
+                    offset += len(stream.readline())
+                    number += 1
+                lines = [stream.readline() for _ in range(place.content.count(b"\n") + 1)]
+                content = b"".join(lines).rstrip(b"\r\n")
+                last = place, Place(place.record, place.line, offset, content)
+                number += len(lines)
+                offset += sum(map(len, lines))
+            return last[1]
+
+        yield find
 
 
 def line_at(path: Path, offset: int) -> int:

@@ -9,7 +9,8 @@ which may spill them, and are located and written a batch at a time.
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import groupby, islice
 from operator import itemgetter
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pumasi.extract.columns import csv_header
-from pumasi.extract.files import Place, records
+from pumasi.extract.files import Place, as_written, records
 from pumasi.extract.manifest import Manifest, SourceFile
 from pumasi.extract.scan import literal
 
@@ -64,25 +65,34 @@ class Quarantine:
 
     Until a row of a text file is located, its `line_no` is the number of its record; then it is its
     line, `byte_offset` counts the decompressed bytes before it, and `line_hash` is keyed.
+    `originals` are, by number, the files that were read as a copy in another encoding: offset and
+    hash are those of the file that the source has.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, key: bytes, *, hashes_of_nobody: bool = True
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        key: bytes,
+        *,
+        hashes_of_nobody: bool = True,
+        originals: Mapping[int, Path] | None = None,
     ) -> None:
         self.connection = connection
         self.key = key
         self.hashes_of_nobody = hashes_of_nobody
+        self.originals = {} if originals is None else originals
 
     def add_placed(self, table: str, file_no: int, rows: Iterable[tuple[Place, str]]) -> None:
         """Add rows whose place is known, each with its reason."""
-        placed = (
-            {"source_table": table, "file_no": file_no, "reason": reason, **self._place(place)}
-            for place, reason in rows
-        )
-        for batch in _batches(placed):
-            self.connection.register("placed", pa.Table.from_pylist(batch, PLACED))
-            self.connection.execute("insert into quarantined select *, null from placed")
-            self.connection.unregister("placed")
+        with self._placing(file_no) as placed:
+            located = (
+                {"source_table": table, "file_no": file_no, "reason": reason, **placed(place)}
+                for place, reason in rows
+            )
+            for batch in _batches(located):
+                self.connection.register("placed", pa.Table.from_pylist(batch, PLACED))
+                self.connection.execute("insert into quarantined select *, null from placed")
+                self.connection.unregister("placed")
 
     def add_numbered(self, table: str, query: str) -> None:
         """Add what the query gives: `file_no`, `line_no`, `reason` and `person_id`."""
@@ -120,12 +130,23 @@ class Quarantine:
             return
         header = csv_header(path, file.label) if file.container == "csv" else None
         delimiter = header.delimiter if header and header.quoted else None
-        for place in records(path, delimiter=delimiter):
-            if wanted is None:
-                return
-            if wanted[0] == (place.record if header else place.line):
-                yield from (self._kept({**row, **self._place(place)}) for row in wanted[1])
-                wanted = next(by_record, None)
+        with self._placing(number) as placed:
+            for place in records(path, delimiter=delimiter):
+                if wanted is None:
+                    return
+                if wanted[0] == (place.record if header else place.line):
+                    yield from (self._kept({**row, **placed(place)}) for row in wanted[1])
+                    wanted = next(by_record, None)
+
+    @contextmanager
+    def _placing(self, number: int) -> Iterator[Callable[[Place], Row]]:
+        """What the quarantine says of a place in a file, asked for in ascending order."""
+        original = self.originals.get(number)
+        if original is None:
+            yield self._place
+            return
+        with as_written(original) as find:
+            yield lambda place: self._place(find(place))
 
     def _rows(self, condition: str) -> Iterator[Row]:
         # A cursor of its own: the connection goes on being used while the rows are fetched.

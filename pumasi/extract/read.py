@@ -71,6 +71,8 @@ def read(
         key = load_or_create_key(paths.key, create=not any(paths.raw.glob("*/delivery.parquet")))
         work = paths.reading / manifest.delivery_id
         shutil.rmtree(work, ignore_errors=True)  # what a killed process left
+        for left in paths.reading.glob("*/spill"):  # of another delivery: it holds identifiers
+            shutil.rmtree(left, ignore_errors=True)
         (work / "spill").mkdir(parents=True)
         try:
             with (
@@ -133,6 +135,7 @@ class _Reading:
     counts: dict[str, TableCount] = field(default_factory=dict)
     cursors: list[duckdb.DuckDBPyConnection] = field(default_factory=list)
     database: Lock = field(default_factory=Lock)
+    originals: dict[int, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         make_quarantine(self.connection)
@@ -154,13 +157,14 @@ class _Reading:
         return ReadReport(self.manifest.delivery_id, tables=self.counts)
 
     def _in_utf_8(self, number: int, file: SourceFile) -> Path:
-        """The file, or a copy of it: places in the quarantine are those of the copy."""
+        """The file, or a copy of it; places in the quarantine are those of the file."""
         path, encoding = self.files[number], self.config.source.encoding
         if file.container != "csv" or encoding == UTF_8:
             return path
         self.progress(f"{file.label}: from {encoding.upper()} to UTF-8")
         target = self.work / "spill" / f"{number}.csv"
         write_utf_8(path, encoding, target)
+        self.originals[number] = path
         return target
 
     @property
@@ -169,7 +173,12 @@ class _Reading:
         return self.work / QUARANTINE
 
     def _quarantine(self, connection: duckdb.DuckDBPyConnection) -> Quarantine:
-        return Quarantine(connection, self.key, hashes_of_nobody=not self.withdrawn)
+        return Quarantine(
+            connection,
+            self.key,
+            hashes_of_nobody=not self.withdrawn,
+            originals=self.originals,
+        )
 
     # -- tables ----------------------------------------------------------------------------------
 

@@ -50,7 +50,16 @@ def csv_scan(path: Path, header: Header, table: Table, *, around: str | None = N
             store_rejects = true, null_padding = false, max_line_size = {MAX_LINE_BYTES},
             buffer_size = {BUFFER_BYTES}
         )))"""
-    return Scan(relation, _by_name(table.columns, header.columns, names))
+    sources = _by_name(table.columns, header.columns, names)
+    # Files that were put one behind the other have their header again in the middle, perhaps with a
+    # mark in front. It would be a row where no required column has a type of its own. Only what
+    # enters is looked at: what else stands in a line can't make it unreadable.
+    again = " and ".join(
+        f"lower(ltrim(trim({name}), chr(65279))) = {literal(column.lower())}"
+        for name, column in zip(names, header.columns, strict=True)
+        if name in sources.values()
+    )
+    return Scan(relation, sources, unreadable=f"case when {again} then 'the header again' end")
 
 
 def lines_inside_values(header: Header, table: Table) -> str:

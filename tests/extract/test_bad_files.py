@@ -13,6 +13,7 @@ from pumasi.errors import DeliveryError
 from pumasi.extract import discover, pull, read
 from tests.extract.extracts import (
     CONDITIONS,
+    HOSPITAL,
     OMOP,
     PERIODS,
     PERSONS,
@@ -288,7 +289,11 @@ def test_no_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("files", "form"),
-    [(OMOP, "fhir_r4"), ({"Patient.ndjson": ndjson(patient())}, "synthea_csv")],
+    [
+        (OMOP, "fhir_r4"),
+        ({"Patient.ndjson": ndjson(patient())}, "synthea_csv"),
+        ({"Patient.ndjson": ndjson(patient())}, "hospital_csv"),
+    ],
 )
 def test_a_wrong_format(tmp_path: Path, files: dict[str, str], form: str) -> None:
     folder = write_files(tmp_path / "extract", files)
@@ -307,6 +312,17 @@ def test_a_wrong_format_with_files_of_the_right_kind(tmp_path: Path) -> None:
         "site tiny, delivery delivery: none of 1 files is omop_cdm (person, observation_period is "
         "missing); is `format` right in network/tiny.toml?"
     )
+
+
+@pytest.mark.parametrize(("files", "form"), [(SYNTHEA, "hospital_csv"), (HOSPITAL, "synthea_csv")])
+def test_a_wrong_format_whose_files_are_called_alike(
+    tmp_path: Path, files: dict[str, str], form: str
+) -> None:
+    """Both have patients and encounters, with other columns."""
+    said = refusal(tmp_path, {"delivery/patients.csv": files["patients.csv"]}, form)
+    assert said.startswith("patients.csv, line 1: ")
+    assert "of table patients is" in said
+    assert "nothing of this delivery was taken in" in said.lower()
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

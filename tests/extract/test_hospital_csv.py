@@ -14,6 +14,15 @@ LABS = HOSPITAL["lab_results.csv"]
 KOREAN = LABS.replace("uncertain", "양성")
 
 
+def source_of(tmp_path: Path, encoding: str) -> dict[str, object]:
+    return {
+        "url": str(tmp_path / "extract"),
+        "as_of": date(2024, 6, 30),
+        "extracted_through": date(2024, 6, 30),
+        "encoding": encoding,
+    }
+
+
 def test_every_table_is_read(tmp_path: Path) -> None:
     taken = take_in_files(tmp_path, HOSPITAL, "hospital_csv", values=VALUES)
     read = {name: count.rows_read for name, count in taken.report.tables.items()}
@@ -78,12 +87,7 @@ def test_both_encodings_give_the_same_rows(tmp_path: Path, encoding: str, suffix
         f"{name}{suffix}": text.encode(encoding)
         for name, text in (HOSPITAL | {"lab_results.csv": KOREAN}).items()
     }
-    source = {
-        "url": str(tmp_path / "extract"),
-        "as_of": date(2024, 6, 30),
-        "extracted_through": date(2024, 6, 30),
-        "encoding": encoding,
-    }
+    source = source_of(tmp_path, encoding)
     taken = take_in_files(tmp_path, files, "hospital_csv", values=VALUES, source=source)
     assert taken.rows("lab_results", "value_text") == [(None,), ("양성",)]
     assert taken.quarantine() == []
@@ -91,12 +95,7 @@ def test_both_encodings_give_the_same_rows(tmp_path: Path, encoding: str, suffix
 
 
 def refusal(tmp_path: Path, text: bytes, encoding: str) -> str:
-    source = {
-        "url": str(tmp_path / "extract"),
-        "as_of": date(2024, 6, 30),
-        "extracted_through": date(2024, 6, 30),
-        "encoding": encoding,
-    }
+    source = source_of(tmp_path, encoding)
     files: dict[str, str | bytes] = {**HOSPITAL, "lab_results.csv": text}
     with pytest.raises(DeliveryError) as raised:
         take_in_files(tmp_path, files, "hospital_csv", values=VALUES, source=source)
@@ -129,12 +128,7 @@ def test_a_broken_line_among_good_ones_costs_itself(tmp_path: Path, encoding: st
     good = KOREAN.encode(encoding)
     broken = b"R0003,10000001,E0001,SIM-LAB-0024,20190102,,,\xff\xfe,\n"
     more = "R0004,10000001,E0001,SIM-LAB-0024,20190103,,,양성,\n".encode(encoding)
-    source = {
-        "url": str(tmp_path / "extract"),
-        "as_of": date(2024, 6, 30),
-        "extracted_through": date(2024, 6, 30),
-        "encoding": encoding,
-    }
+    source = source_of(tmp_path, encoding)
     files: dict[str, str | bytes] = {**HOSPITAL, "lab_results.csv": good + broken + more}
     taken = take_in_files(tmp_path, files, "hospital_csv", values=VALUES, source=source)
     assert taken.rows("lab_results", "line_no, value_text") == [(2, None), (3, "양성"), (5, "양성")]
@@ -144,6 +138,13 @@ def test_a_broken_line_among_good_ones_costs_itself(tmp_path: Path, encoding: st
 def test_only_files_of_this_format_may_be_in_another_encoding(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="only files of format hospital_csv"):
         take_in_files(tmp_path, {}, "omop_cdm", source={"url": "x", "encoding": "cp949"})
+
+
+def in_korean(text: str | bytes, encoding: str) -> bytes:
+    """The text with a Korean name and value; the second byte of the first letter is an `s`."""
+    if isinstance(text, bytes):
+        return text
+    return text.replace("Kim Old", "똠방").replace("uncertain", "양성").encode(encoding)
 
 
 def changed(name: str, *pairs: tuple[str, str]) -> dict[str, str | bytes]:
@@ -207,6 +208,20 @@ BAD_FILES: dict[str, tuple[dict[str, str | bytes], str]] = {
         {**HOSPITAL, "patients.csv": HOSPITAL["patients.csv"].encode("utf-16")},
         "patients.csv, line 1: the header is not UTF-8",
     ),
+    "an empty file": ({**HOSPITAL, "orders.csv": ""}, "orders.csv, line 1: the file has no header"),
+    "blank lines": ({**HOSPITAL, "orders.csv": "\n\n"}, "orders.csv, line 1: the file has no head"),
+    "a delimiter that is none": (
+        {**HOSPITAL, "orders.csv": HOSPITAL["orders.csv"].replace(",", "^")},
+        "orders.csv, line 1: no column of table orders is there; is it the header?",
+    ),
+    "a lone carriage return in a value": (
+        changed("lab_results.csv", ("uncertain", "un\rcertain")),
+        "lab_results.csv: its lines can't be told apart",
+    ),
+    "no patient that can be read": (
+        {**HOSPITAL, "patients.csv": HOSPITAL["patients.csv"].replace(",19", ",1x")},
+        "no row of patients could be read (the first: line 2 of patients.csv, birth_year is not",
+    ),
     "no patients": (without("patients.csv"), "has no rows of patients: an empty extract"),
     "only headers": (
         {name: text.split("\n", 1)[0] + "\n" for name, text in HOSPITAL.items()},
@@ -219,12 +234,19 @@ BAD_FILES: dict[str, tuple[dict[str, str | bytes], str]] = {
 }
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
 @pytest.mark.parametrize("what", BAD_FILES)
-def test_a_bad_file_refuses_the_delivery(tmp_path: Path, what: str) -> None:
+def test_a_bad_file_refuses_the_delivery(tmp_path: Path, what: str, encoding: str) -> None:
     files, said = BAD_FILES[what]
     with pytest.raises(DeliveryError) as raised:
-        take_in_files(tmp_path, files, "hospital_csv")
-    assert said in str(raised.value)
+        take_in_files(
+            tmp_path,
+            {name: in_korean(text, encoding) for name, text in files.items()},
+            "hospital_csv",
+            source=source_of(tmp_path, encoding),
+        )
+    assert said.replace("UTF-8", encoding.upper()) in str(raised.value)
+    assert not any(word in str(raised.value) for word in ("똠방", "양성", "10000001"))
     home = tmp_path / "home" / "sites" / "tiny"
     assert not (home / "raw").exists()
     assert [path.name for path in (home / "reading").rglob("*")] in ([], [".lock"])
@@ -235,7 +257,17 @@ BAD_ROWS = [
     ("patients.csv", ",F,", ",여,", "sex is not an admitted value"),
     ("patients.csv", "10000001,Kim", ",Kim", "patient_no is missing"),
     ("encounters.csv", "2019-01-02 10:20", "10:20", "start_datetime is not a time"),
+    ("patients.csv", "19800203", "19800230", "birth_year is not an admitted year"),
+    ("patients.csv", "19800203", "03.02.1980", "birth_year is not an admitted year"),
+    ("patients.csv", "19800203", "", "birth_year is missing"),
     ("encounters.csv", ",O,", ",,", "visit_type is missing"),
+    ("encounters.csv", "2019-01-02 10:20", "", "start_datetime is missing"),
+    ("encounters.csv", "2019-01-02 10:20", "2019-01-02 25:00", "start_datetime is not a time"),
+    ("encounters.csv", "2019-01-02 10:20", "2019-02-30 10:20", "start_datetime is not a time"),
+    ("encounters.csv", "2019-01-02 10:20", "infinity", "start_datetime is not a time"),
+    ("encounters.csv", "E0001,10000001", "E0001,\\N", "patient_no is missing"),
+    ("encounters.csv", "E0001,10000001", "E0001,N/A", "patient_no is missing"),
+    ("encounters.csv", "E0001,10000001", "E0001, ", "patient_no is missing"),
     ("diagnoses.csv", "J459", "asthma of Kim Old", "kcd_code is not an admitted code"),
     ("diagnoses.csv", "D0001,10000001", "D0001,NULL", "patient_no is missing"),
     ("orders.csv", "O0001", "", "order_no is missing"),
@@ -244,11 +276,16 @@ BAD_ROWS = [
 ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
 @pytest.mark.parametrize(("name", "good", "bad", "reason"), BAD_ROWS)
 def test_a_row_without_what_it_needs_is_quarantined(
-    tmp_path: Path, name: str, good: str, bad: str, reason: str
+    tmp_path: Path, name: str, good: str, bad: str, reason: str, encoding: str
 ) -> None:
-    taken = take_in_files(tmp_path, changed(name, (good, bad)), "hospital_csv")
+    files: dict[str, str | bytes] = {
+        each: in_korean(text, encoding) for each, text in changed(name, (good, bad)).items()
+    }
+    source = source_of(tmp_path, encoding)
+    taken = take_in_files(tmp_path, files, "hospital_csv", source=source)
     table = name.removesuffix(".csv")
     assert taken.quarantine("source_table, file, line_no, reason") == [(table, name, 2, reason)]
     rows_in, read, quarantined, ignored, _ = taken.counts(table)

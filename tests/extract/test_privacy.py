@@ -316,6 +316,15 @@ BROKEN: dict[str, Callable[[Path], tuple[str, dict[str, str | bytes]]]] = {
         HOSPITAL
         | {"patients.csv": HOSPITAL["patients.csv"].replace("Kim", f"김{SECRET}").encode("cp949")},
     ),
+    "a hospital's patients who can't be read": lambda path: (
+        "hospital_csv",
+        HOSPITAL
+        | {"patients.csv": HOSPITAL["patients.csv"].replace(",19", f",{SECRET}").encode("cp949")},
+    ),
+    "a hospital's mark of another encoding": lambda path: (
+        "hospital_csv",
+        HOSPITAL | {"patients.csv": f"\ufeff{SECRET}\n{SECRET}".encode("utf-16")},
+    ),
     "a carriage return in json": lambda path: (
         "fhir_r4",
         {"a.ndjson": ndjson(patient(SECRET)).replace("gender", "\rgender")},

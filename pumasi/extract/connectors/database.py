@@ -27,6 +27,7 @@ from pumasi.extract.columns import Header, check_columns, check_zones
 from pumasi.extract.connectors.landing import (
     Landed,
     check_day,
+    check_persons,
     commit,
     fetching,
     is_there,
@@ -54,6 +55,17 @@ TIMES = ("date", "timestamp without time zone", INSTANT)
 NUMBERS = ("smallint", "integer", "bigint")
 MINUTES_A_DAY = 1440
 SQLSTATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
+# What breaks off a table that is being sent comes without its class. In the order in which they are
+# looked for; the last is any other error of the server.
+WITHOUT_STATE = {
+    "canceling statement due to statement timeout": "57014",
+    "canceling statement due to conflict with recovery": "40001",
+    "terminating connection": "57P01",
+    "invalid byte sequence for encoding": "22021",
+    "has no equivalent in encoding": "22021",
+    "server closed the connection": "",
+    "]: ERROR:": "XX000",
+}
 CATALOGUE = """
 select
     c.relname, a.attname, format_type(a.atttypid, null),
@@ -123,6 +135,7 @@ def fetch(config: SiteConfig, paths: SitePaths, *, full: bool, progress: Progres
         for each in asked.tables:
             target = work / f"{each.table.name}.parquet"
             rows[each.table.name] = source.copy(each, asked.conditions, target, progress)
+        check_persons(config, asked.kind, rows)
         if config.vocabulary.source == "delivery":
             source.copy_vocabulary(vocabulary_folder(paths), progress)
         landed = Landed(
@@ -185,6 +198,8 @@ def _snapshot(config: SiteConfig) -> Iterator["_Snapshot"]:
             # The same rows in the same order give the same bytes, and so the same delivery.
             cursor.execute("set local synchronize_seqscans = off")
             cursor.execute("set local max_parallel_workers_per_gather = 0")
+            # A database in EUC-KR would send that, and so would a PGCLIENTENCODING.
+            cursor.execute("set local client_encoding = 'UTF8'")
             if section.timezone:
                 cursor.execute(f"set local time zone {_literal(section.timezone)}")
             yield _Snapshot(config, section, cursor)
@@ -296,6 +311,16 @@ class _Snapshot:
         for table in wanted:
             name = named.get(table.name, table.name)
             columns = schema.get(name.lower())
+            alike = sorted({row[0] for row in columns or ()})
+            if len(alike) > 1:
+                # A name that is configured says which, by its case.
+                columns = [row for row in columns or () if table.name in named and row[0] == name]
+                if not columns:
+                    raise DeliveryError(
+                        f"{self.place} has the tables {' and '.join(alike)}; which of them is "
+                        f"{table.name} is not guessed. Say it in `names` of {self.file}, or rename "
+                        "one. Nothing was fetched"
+                    )
             if columns is not None:
                 found.append(self._source_table(table, columns, optional))
             elif table.name in named or (table.required and not optional):
@@ -383,9 +408,17 @@ class _Snapshot:
         return f"{name}::text as {name}"
 
     def _highest(self, source: SourceTable) -> str | None:
-        """The highest watermark as text, None in an empty table."""
+        """The highest watermark as text, None in an empty table.
+
+        Later deliveries ask for what lies above it. A mark of 9999, or an infinite one, would end
+        them: what lies behind tomorrow is left aside, and its rows come each time. A day, because
+        a local time may be ahead of the clock's.
+        """
         column = _name(str(source.watermark))
-        highest = self._rows(f"select max({column})::text from {self.relation(source)}")[0][0]
+        query = f"select max({column})::text from {self.relation(source)}"
+        if source.watermark_type in TIMES:
+            query += f" where {column} <= now() + interval '1 day'"
+        highest = self._rows(query)[0][0]
         return None if highest is None else str(highest)
 
     def _above(self, source: SourceTable, before: dict[str, str]) -> str:
@@ -466,6 +499,9 @@ def _refusal(config: SiteConfig, error: DatabaseError) -> str:
 def _failure(error: Exception) -> str:
     """Why a query failed: PostgreSQL's class of error (its manual, appendix A), not its words."""
     state = getattr(error, "sqlstate", None) or "".join(SQLSTATE.findall(str(error))[-1:])
+    said = str(error)
+    if not state:
+        state = next((code for sign, code in WITHOUT_STATE.items() if sign in said), "")
     known = {
         "42501": "its user may not read a table or the schema; grant usage and select",
         "57014": "the query was cancelled; raise its statement_timeout, then run again",
@@ -473,6 +509,12 @@ def _failure(error: Exception) -> str:
         "40001": "the snapshot collided with the standby's recovery; run again",
         "22023": "it doesn't know the `timezone` of the configuration",
         "25P03": "it ended the transaction for idleness; run again",
+        "22021": "it has text that is none in its encoding, as a database of SQL_ASCII can have; "
+        "ask its administrator to mend it, or for a copy in UTF-8",
+        "XX000": "it ended the query with an error of its own; does a view, or a function in one, "
+        "fail for a row? Ask its administrator, whose log has the words",
     }
-    said = known.get(state, "the connection broke" if not state else f"SQLSTATE {state}")
-    return said if state in known else f"{said}; run again, and ask its administrator if it stays"
+    if state in known:
+        return known[state]
+    why = f"SQLSTATE {state}" if state else "the connection broke"
+    return f"{why}; run again, and ask its administrator if it stays"

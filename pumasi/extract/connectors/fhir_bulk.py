@@ -31,6 +31,7 @@ from pumasi.extract.connectors.landing import (
     EXPORT_FILE,
     Landed,
     check_day,
+    check_persons,
     commit,
     fetching,
     is_there,
@@ -58,6 +59,10 @@ EXPORTS = 2
 SHARE = re.compile(r"\d{1,3}(?:\.\d+)? ?%")
 SEVERE = re.compile(rb'"severity"\s*:\s*"(?:error|fatal)"')
 REAL_CLOCK = Clock()
+
+
+class WrongTypeError(DeliveryError):
+    """A file holds resources of another type than the manifest says."""
 
 
 class ExpiredError(Exception):
@@ -304,6 +309,7 @@ class _Fetcher:
         self._check_errors(manifest)
         if not outputs:
             if export.kind == "full":
+                self._forget()  # the next run asks anew, and not for the same files
                 raise DeliveryError(
                     f"{self.server.place}: its export is empty; nothing was landed. Is "
                     "`export` right, and does the token allow the types?"
@@ -331,6 +337,11 @@ class _Fetcher:
         rows: dict[str, int] = {}
         for output in outputs:
             rows[output.resource] = rows.get(output.resource, 0) + export.files[output.name]
+        try:
+            check_persons(self.config, export.kind, rows)
+        except DeliveryError:
+            self._forget()
+            raise
         names = {output.name for output in outputs}
         for file in self.work.iterdir():
             if file.name not in names:
@@ -355,14 +366,17 @@ class _Fetcher:
             raise self._broken("a manifest without transactionTime and output")
         outputs: list[Output] = []
         numbers: dict[str, int] = {}
-        unasked = 0
+        unasked = again = 0
+        named: set[tuple[str, str]] = set()
         for each in listed:
-            resource, url = each.get("type"), each.get("url")
-            if not isinstance(url, str):
-                raise self._broken("a manifest with a file that has no address")
+            resource, url = self._file(each)
             if resource not in _types(self.config):
                 unasked += 1
                 continue
+            if (resource, url) in named:
+                again += 1
+                continue
+            named.add((resource, url))
             number = numbers.get(resource, 0)
             numbers[resource] = number + 1
             count = each.get("count")
@@ -370,13 +384,23 @@ class _Fetcher:
                 Output(
                     f"{resource}.{number:03d}.ndjson",
                     resource,
-                    urljoin(self.config.source.url.rstrip("/") + "/", url),
+                    url,
                     count if isinstance(count, int) else None,
                 )
             )
         if unasked:
             self.server.progress(f"{unasked} files of types that nobody asked for are left there")
+        if again:
+            self.server.progress(f"{again} files that are listed twice are fetched once")
         return moment, outputs
+
+    def _file(self, listed: Any) -> tuple[str, str]:
+        """Type and whole address of a file that the manifest lists."""
+        url = listed.get("url") if isinstance(listed, dict) else None
+        if not isinstance(url, str):
+            raise self._broken("a manifest with a file that has no address")
+        base = self.config.source.url.rstrip("/") + "/"
+        return str(listed.get("type")), urljoin(base, url)
 
     def _is_here(self, export: Export, output: Output) -> bool:
         return output.name in export.files and (self.work / output.name).exists()
@@ -396,6 +420,9 @@ class _Fetcher:
             if error.status in EXPIRED:
                 raise ExpiredError from None
             raise _refused(self.server, error, output.name) from None
+        except WrongTypeError:
+            self._forget()
+            raise
         self.server.progress(f"{output.name}: {lines:,} lines")
         return lines
 
@@ -421,11 +448,13 @@ class _Fetcher:
 
     def _check_errors(self, manifest: dict[str, Any]) -> None:
         """Refuse an export of which the server says that something could not be exported."""
+        # A line that can't be understood may say anything: it counts as an error.
         severe = sum(
-            len(SEVERE.findall(line))
+            len(SEVERE.findall(line)) or not isinstance(_parsed(line), dict)
             for line in self._lines_beside(manifest, "error", manifest.get("requiresAccessToken"))
         )
         if severe and not self.server.section.tolerate_errors:
+            self._forget()
             raise DeliveryError(
                 f"{self.server.place}: it says that its export has {severe:,} errors, so something "
                 "is missing, and would be missed by no later delivery; nothing was landed. Ask its "
@@ -448,12 +477,15 @@ class _Fetcher:
         )
 
     def _lines_beside(self, manifest: dict[str, Any], key: str, token: Any) -> Iterator[bytes]:
-        for each in manifest.get(key) or ():
-            url = urljoin(self.config.source.url.rstrip("/") + "/", str(each.get("url")))
+        files = manifest.get(key) or []
+        if not isinstance(files, list):
+            raise self._broken(f"a manifest whose `{key}` is no list")
+        for each in files:
+            _, url = self._file(each)
 
             def attempt(url: str = url) -> list[bytes]:
                 asked = self.server.request("GET", url, token=bool(token), Accept=NDJSON)
-                return asked.content.splitlines()
+                return [line for line in asked.content.splitlines() if line.strip()]
 
             try:
                 yield from self.server.patiently(f"the list of what is {key}", attempt)
@@ -494,8 +526,8 @@ class _Lines:
         self.server = server
         self.output = output
         self.lines = 0
+        self.objects = 0
         self.tail = b""
-        self.last = b""
         self.usual = b'{"resourceType":"' + output.resource.encode() + b'"'
 
     def add(self, chunk: bytes) -> None:
@@ -508,11 +540,16 @@ class _Lines:
         """All came.
 
         Raises:
-            TransientError: it did not: the last line is cut off, or lines are missing.
+            TransientError: it did not: the last line is cut off, lines are missing, or what came is
+                something else, as the page of a proxy.
         """
         self._look(self.tail)
-        if self.last and _parsed(self.last) is None:
+        rest = self.tail.strip()
+        # Broken and ended is how the server has it: it is quarantined as any line.
+        if rest and _parsed(rest) is None and (self.objects or rest.startswith(b"{")):
             raise TransientError("the last line is cut off")
+        if self.lines and not self.objects:
+            raise TransientError("no line of it is a resource: is it a page instead of NDJSON?")
         if self.output.count is not None and self.output.count != self.lines:
             raise TransientError(f"{self.lines:,} of {self.output.count:,} lines came")
 
@@ -521,13 +558,16 @@ class _Lines:
         if not line:
             return
         self.lines += 1
-        self.last = line
         if line.startswith(self.usual):
+            self.objects += 1
             return
         # What is no JSON is quarantined when it is read.
         resource = _parsed(line)
-        if isinstance(resource, dict) and resource.get("resourceType") != self.output.resource:
-            raise DeliveryError(
+        if not isinstance(resource, dict):
+            return
+        self.objects += 1
+        if resource.get("resourceType") != self.output.resource:
+            raise WrongTypeError(
                 f"{self.server.place}: the file that it says holds {self.output.resource} holds "
                 f"another type in line {self.lines}; nothing was landed. Ask its administrator"
             )
@@ -544,8 +584,10 @@ def _deleted(line: bytes) -> Iterator[str]:
     """Types of the resources that a Bundle of deletions names."""
     bundle = _parsed(line)
     entries = bundle.get("entry") if isinstance(bundle, dict) else None
-    for entry in entries or ():
-        request = entry.get("request") or {}
+    for entry in entries if isinstance(entries, list) else ():
+        request = entry.get("request") if isinstance(entry, dict) else None
+        if not isinstance(request, dict):
+            continue
         resource = str(request.get("url", "")).rpartition("/")[0].rpartition("/")[2]
         if request.get("method") == "DELETE":
             yield resource if re.fullmatch(r"[A-Za-z]{2,40}", resource) else "other"

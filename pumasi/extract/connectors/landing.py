@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -25,6 +25,7 @@ from pumasi.atomic import sync_folder, write_text
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError
 from pumasi.extract.discover import DELIVERY_FILE, LANDED_FILE, DeliveryFolder
+from pumasi.extract.formats import FORMATS
 
 PRIVATE = 0o700
 # Below the landing: what is known of an export that goes on.
@@ -107,6 +108,22 @@ def check_day(config: SiteConfig, paths: SitePaths, day: date) -> None:
             f"site {config.id}: the source says that today is {day}, but a delivery as of "
             f"{names[-1]} was fetched before. Nothing was fetched; is the source's clock right?"
         )
+
+
+def check_persons(config: SiteConfig, kind: str, rows: Mapping[str, int]) -> None:
+    """Whether a delivery has what a full one must have; landed, it would be in the way of the next.
+
+    Raises:
+        DeliveryError: it is full and has no row of a table that every delivery has.
+    """
+    for table in FORMATS[config.format].tables:
+        name = table.resource or table.name
+        if kind == "full" and table.required and not rows.get(name):
+            raise DeliveryError(
+                f"site {config.id}: the source has no rows of {name}: an empty extract is refused, "
+                "because in a full delivery it would delete everybody. Nothing was landed; ask the "
+                "source, and whether this user or token may see them"
+            )
 
 
 def is_there(paths: SitePaths, day: date) -> bool:

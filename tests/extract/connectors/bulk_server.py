@@ -1,13 +1,14 @@
 """A FHIR server on loopback that does the asynchronous handshake of Bulk Data Access.
 
 It holds resources with the instant of their last change, prepares an export while it is polled,
-and can be told to fail: `faults` are what the next requests to a kind of address get instead.
+and can be told to fail: `faults` are what the next requests to a kind of address get instead, and
+`spoil`, `spoil_sent` and `reshape` change every file, what is sent of it, and every manifest.
 """
 
 import gzip
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,10 @@ class BulkServer:
     counts: bool = True
     elsewhere: str | None = None  # host of the files
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    beside: dict[str, list[str]] = field(default_factory=dict)  # other files of every export
+    spoil: Callable[[bytes], bytes] = lambda body: body
+    spoil_sent: Callable[[bytes], bytes] = lambda body: body
+    reshape: Callable[[dict[str, Any]], Any] = lambda manifest: None
     asked: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     exports: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -85,6 +90,7 @@ class BulkServer:
             ],
             "error": [],
         } | beside
+        self.reshape(manifest)
         self.exports[number] = {"polls": self.polls, "files": files, "manifest": manifest}
         return number
 
@@ -148,8 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _files(self, path: str, query: dict[str, list[str]], fault: str | None) -> None:
         number, name = path.split("/")[-2:]
-        lines = self.bulk.exports[number]["files"][name]
+        lines = (self.bulk.exports[number]["files"] | self.bulk.beside)[name]
         body = "".join(f"{line}\n" for line in lines).encode()
+        body = self.bulk.spoil(body)
         headers = {"Content-Type": "application/fhir+ndjson"}
         if fault == "wrong type":
             body = body.replace(b'"resourceType": "Patient"', b'"resourceType": "Person"')
@@ -160,6 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.bulk.packed and self.headers.get("Accept-Encoding") == "gzip":
             body = gzip.compress(body)
             headers["Content-Encoding"] = "gzip"
+        body = self.bulk.spoil_sent(body)
+        if fault == "page":
+            body = b"<html>\n<body>Please log in</body>\n</html>\n"
         if fault == "short":
             self.close_connection = True
             self._send(200, body[: len(body) // 2], headers, length=len(body))

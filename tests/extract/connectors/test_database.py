@@ -57,13 +57,6 @@ def config_of(server: Server, form: str = "omop_cdm", **more: Any) -> SiteConfig
     )
 
 
-@pytest.fixture
-def paths(tmp_path: Path) -> SitePaths:
-    found = SitePaths.of("tiny", tmp_path / "home")
-    place_key(found)
-    return found
-
-
 def take_in_landed(config: SiteConfig, paths: SitePaths) -> list[str]:
     """Pull, read and clear what was landed; the ids."""
     ids = []

@@ -45,13 +45,6 @@ def bulk() -> Iterator[BulkServer]:
         yield server
 
 
-@pytest.fixture
-def paths(tmp_path: Path) -> SitePaths:
-    found = SitePaths.of("tiny", tmp_path / "home")
-    place_key(found)
-    return found
-
-
 def config_of(bulk: BulkServer, kind: str = "incremental", **more: Any) -> SiteConfig:
     source = {"connector": "fhir_bulk", "url": bulk.url, "kind": kind, "fhir_bulk": more}
     return SiteConfig.model_validate(
