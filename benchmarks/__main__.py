@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -15,11 +16,13 @@ import typer
 from rich.console import Console
 
 from benchmarks.datasets import DATA_SETS, GIBLEED, PACKAGED, DataSet, add_site, shared_folder
+from benchmarks.measure import measure
 from benchmarks.replica import replicate, write_changes
 from benchmarks.report import as_markdown, as_rich, peaks, times
 from benchmarks.run import STEPS, Result, run, run_again, share_of, use_two_cores
 from benchmarks.simulated import simulated
-from pumasi.config import SitePaths, get_site, home_folder
+from pumasi.config import SitePaths, get_site, home_folder, project_root
+from pumasi.config.environment import program_environment
 from pumasi.errors import PumasiError
 
 NAMES = ", ".join(data_set.name for data_set in DATA_SETS)
@@ -59,14 +62,21 @@ def main(
             "100,000, FHIR; can be repeated.",
         ),
     ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Only `pumasi demo`, from nothing to its end.")
+    ] = False,
 ) -> None:
     """Seconds and peak memory of pull, dbt, checks and sealing, against the floor.
 
     Everything is done in a temporary home; the tables are kept below $PUMASI_HOME/bench.
     """
-    data_sets = [] if persons and not only else _chosen(only or [])
     kept = home_folder() / "bench"
     cores, load = use_two_cores(), os.getloadavg()[0]
+    if demo:
+        with _own_home(kept) as home:
+            _demo(home)
+        return
+    data_sets = [] if persons and not only else _chosen(only or [])
     with _own_home(kept) as home:
         results = [_measured(data_set) for data_set in data_sets]
         if scale > 1:
@@ -118,6 +128,23 @@ def _own_home(kept: Path) -> Iterator[Path]:
         yield home
     finally:
         shutil.rmtree(home)
+
+
+def _demo(home: Path) -> None:
+    """Measure the demo of the project's own network."""
+    environment = program_environment()
+    environment.pop("PUMASI_NETWORK")
+    with console.status("demo"):
+        took = measure(
+            [str(Path(sys.executable).with_name("pumasi")), "demo"],
+            log=home / "demo.log",
+            folder=project_root(),
+            environment=environment,
+        )
+    console.print(
+        f"demo: {took.seconds:.0f} s, {took.cpu_seconds:.0f} CPU seconds, "
+        f"{took.peak_bytes / 1e6:,.0f} MB"
+    )
 
 
 def _simulated(persons: int, home: Path) -> Iterator[Result]:
