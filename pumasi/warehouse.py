@@ -4,6 +4,7 @@ Whoever changes what a build reads (a delivery that becomes raw) or what it made
 the file for that moment, so that neither ever sees the other half done.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,14 @@ from pumasi.config import SitePaths
 from pumasi.errors import ReleaseError
 
 POLL_SECONDS = 0.5
+
+
+def memory_limit() -> str:
+    """Return how much memory DuckDB may take on the warehouse before it spills to the disk.
+
+    PUMASI_MEMORY_LIMIT, as in profiles.yml; DuckDB's own default is most of the machine.
+    """
+    return os.environ.get("PUMASI_MEMORY_LIMIT", "4GB")
 
 
 @contextmanager
@@ -50,6 +59,7 @@ def hold_warehouse(
                 told = True
             time.sleep(POLL_SECONDS)
     try:
+        connection.execute("set memory_limit = $1", [memory_limit()])
         yield connection
     finally:
         connection.close()

@@ -1,5 +1,8 @@
 -- The ingredients of every drug concept in use. A concept that is itself an
--- ingredient is its own, whether or not the ancestors say so.
+-- ingredient is its own, whether or not the ancestors say so. A view: as a table it
+-- would be of all persons together, and what reads it no longer of one person.
+{{ config(materialized='view') }}
+
 with
 
 drug_exposures as (

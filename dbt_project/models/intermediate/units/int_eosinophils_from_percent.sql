@@ -40,6 +40,7 @@ paired as (
 
     select
         shares.measurement_id,
+        shares.person_id,
         shares.value_as_number / 100 * leukocytes.value_as_number * 1000
             as value_as_number,
         greatest(shares.known_date, leukocytes.known_date) as known_date,
@@ -79,6 +80,7 @@ derived as (
 
     select
         measurement_id,
+        person_id,
         value_as_number,
         known_date,
         details_known_date
