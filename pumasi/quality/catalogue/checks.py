@@ -3,7 +3,8 @@
 `types.csv` says of each type what it counts, in words; `tables.csv`, `fields.csv` and
 `concepts.csv` have one row per concrete check with its threshold (percent of the denominator) and
 what it needs beside: a limit, a list, the field compared with. Source of names, switches,
-thresholds, limits and lists: OHDSI DataQualityDashboard, files for CDM 5.4 (Apache-2.0; facts only).
+thresholds, limits and lists: OHDSI DataQualityDashboard, files for CDM 5.4 (Apache-2.0; facts
+only). One is mended: there `cdm_source.source_release_date` is to be not after itself.
 """
 
 from __future__ import annotations

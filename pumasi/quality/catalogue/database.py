@@ -23,10 +23,8 @@ _COLUMNS = """
         and lower(table_schema) in (lower($schema), lower($vocabulary))
     order by all
 """
-_INTEGERS = frozenset(
-    ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-    + ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
-)
+_SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_INTEGERS = frozenset([*_SIGNED, *(f"U{name}" for name in _SIGNED)])
 
 
 @dataclass(frozen=True)

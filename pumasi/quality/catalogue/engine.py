@@ -8,9 +8,10 @@ family and the class of the error: DuckDB's message may quote a row.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Protocol
 
 import duckdb
 
@@ -22,8 +23,20 @@ from pumasi.quality.catalogue.rows import ROW_FAMILIES
 from pumasi.quality.judge import could_not_check, judge
 from pumasi.quality.outcome import Outcome, Status
 
-FAMILIES = {**ROW_FAMILIES, **GROUP_FAMILIES}
 _STRUCTURE = "structure"
+
+
+class Family(Protocol):
+    """Checks that are counted together, on one table in one query."""
+
+    def count(self, cdm: Cdm, checks: Sequence[ConcreteCheck]) -> list[tuple[int, int]]:
+        """Violations and denominator of each check; all are of one table."""
+
+    def offenders(self, cdm: Cdm, check: ConcreteCheck) -> tuple[str, str]:
+        """The relation and the condition under which a row of it, called `t`, violates."""
+
+
+FAMILIES: Mapping[str, Family] = {**ROW_FAMILIES, **GROUP_FAMILIES}
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class GroupFamily:
 
     query: Callable[[Cdm, Sequence[ConcreteCheck]], str]
     asked: Callable[[int, ConcreteCheck], Iterator[Mapping[str, Any]]]
-    offenders: Callable[[Cdm, ConcreteCheck], tuple[str, str]]
+    found: Callable[[Cdm, ConcreteCheck], tuple[str, str]]
 
     def count(self, cdm: Cdm, checks: Sequence[ConcreteCheck]) -> list[tuple[int, int]]:
         """Violations and denominator of each check; all are of one table."""
@@ -46,6 +46,10 @@ class GroupFamily:
             rows = cdm.connection.execute(self.query(cdm, checks)).fetchall()
         counted = {int(number): (int(bad or 0), int(of or 0)) for number, bad, of in rows}
         return [counted.get(number, (0, 0)) for number in range(len(checks))]
+
+    def offenders(self, cdm: Cdm, check: ConcreteCheck) -> tuple[str, str]:
+        """The relation and the condition under which a row of it, called `t`, violates."""
+        return self.found(cdm, check)
 
 
 @contextmanager

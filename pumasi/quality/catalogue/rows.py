@@ -47,7 +47,7 @@ class RowFamily:
         return list(zip(row[::2], row[1::2], strict=True))
 
     def offenders(self, cdm: Cdm, check: ConcreteCheck) -> tuple[str, str]:
-        """The relation and the condition under which a row of it violates."""
+        """The relation and the condition under which a row of it, called `t`, violates."""
         c = self.conditions(cdm, check)
         relation = self.relation(cdm, check.table, [check])
         return relation, f"({c.population}) and ({c.violation})"
