@@ -7,22 +7,30 @@ family of checks. Results carry DQD's checkId, so that both can be compared.
 
 from pumasi.quality.catalogue.checks import CheckType, ConcreteCheck, check_types, concrete_checks
 from pumasi.quality.catalogue.database import Cdm, open_database
-from pumasi.quality.catalogue.engine import CheckResult, applicable, run_catalogue
-from pumasi.quality.catalogue.keys import offender_keys
-from pumasi.quality.catalogue.results import dqd_results, write_keys, write_outcomes
+from pumasi.quality.catalogue.engine import CheckResult, applicable, run_catalogue, steps
+from pumasi.quality.catalogue.keys import OffenderKeys, offender_keys
+from pumasi.quality.catalogue.results import (
+    dqd_json,
+    dqd_results,
+    write_keys,
+    write_outcomes,
+)
 
 __all__ = [
     "Cdm",
     "CheckResult",
     "CheckType",
     "ConcreteCheck",
+    "OffenderKeys",
     "applicable",
     "check_types",
     "concrete_checks",
+    "dqd_json",
     "dqd_results",
     "offender_keys",
     "open_database",
     "run_catalogue",
+    "steps",
     "write_keys",
     "write_outcomes",
 ]
