@@ -133,6 +133,45 @@ def test_columns_of_another_type_are_compared_all_the_same() -> None:
     assert (person.violations, person.denominator) == (1, 2)
 
 
+def test_of_a_birth_only_the_year_must_be_there() -> None:
+    without = ("person.birth_datetime", "person.month_of_birth", "person.day_of_birth")
+    day = [{"person_id": 1, "death_date": date(1979, 12, 31)}]
+    cdm = tiny_cdm({"person": PERSONS, "death": day}, without=without)
+    for type_ in ("plausibleAfterBirth", "plausibleTemporalAfter"):
+        outcome = result_of(cdm, check_of(type_, "death", "death_date")).outcome
+        assert (outcome.violations, outcome.denominator) == (1, 1)
+
+
+def test_a_birth_that_is_not_in_the_calendar_is_not_known() -> None:
+    born = {"person_id": 1, "year_of_birth": 1980, "month_of_birth": 2, "day_of_birth": 30}
+    day = [{"person_id": 1, "death_date": date(1900, 1, 1)}]
+    cdm = tiny_cdm({"person": [born], "death": day})
+    outcome = result_of(cdm, check_of("plausibleAfterBirth", "death", "death_date")).outcome
+    assert (outcome.status, outcome.violations) == (Status.PASSED, 0)
+
+
+def test_of_two_deaths_the_earlier_and_of_two_births_the_later_counts() -> None:
+    rows = {
+        "person": [
+            {"person_id": 1, "birth_datetime": "1980-01-01 00:00"},
+            {"person_id": 1, "birth_datetime": "1990-01-01 00:00"},
+        ],
+        "death": [
+            {"person_id": 1, "death_date": date(2000, 1, 1)},
+            {"person_id": 1, "death_date": date(2010, 1, 1)},
+        ],
+        "condition_occurrence": [
+            {"person_id": 1, "condition_start_date": day}
+            for day in (date(1985, 1, 1), date(1995, 1, 1), date(2005, 1, 1))
+        ],
+    }
+    cdm = tiny_cdm(rows)
+    for type_ in ("plausibleAfterBirth", "plausibleBeforeDeath"):
+        check = check_of(type_, "condition_occurrence", "condition_start_date")
+        outcome = result_of(cdm, check).outcome
+        assert (outcome.violations, outcome.denominator) == (1, 3)
+
+
 def test_only_what_dqd_calls_fatal_is_an_error() -> None:
     severities = {(c.type.severity, c.as_check().severity) for c in concrete_checks()}
     assert severities == {

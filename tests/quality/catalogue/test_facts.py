@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pumasi.config import project_root
 from pumasi.omop import cdm_tables
 from pumasi.quality.catalogue import check_types, concrete_checks
 
@@ -138,6 +139,14 @@ def test_domains_classes_genders_and_units_are_those_of_dqd(shared_data: Path) -
         if c.type.name in names
     }
     assert ours == theirs
+
+
+def test_the_page_on_data_quality_lists_every_type_as_it_is() -> None:
+    page = (project_root() / "DATA_QUALITY.md").read_text(encoding="utf-8")
+    numbers = Counter(check.type.name for check in concrete_checks())
+    for t in check_types().values():
+        kind = f"{t.level.lower()} | {t.category}, {t.context} | {numbers[t.name]}"
+        assert f"\n| {t.name} | {kind} | {t.violation} | {t.denominator} |\n" in page
 
 
 def test_names_and_ids_are_each_used_once() -> None:
