@@ -39,6 +39,11 @@ class Column:
         """Whether the type admits whole numbers only."""
         return self.data_type in _INTEGERS
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the type is one of numbers."""
+        return self.is_integer or self.data_type.startswith(("DOUBLE", "FLOAT", "DECIMAL"))
+
 
 @dataclass(frozen=True)
 class Located:
@@ -115,7 +120,7 @@ class Cdm:
         """
         column, other = self.type_of(table, field), self.type_of(other_table, other_field)
         sql = self.column(table, field)
-        same = column.data_type == other.data_type or (column.is_integer and other.is_integer)
+        same = column.data_type == other.data_type or (column.is_number and other.is_number)
         return sql if same else f"{sql}::{other.data_type}"
 
 

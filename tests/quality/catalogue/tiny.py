@@ -1,4 +1,7 @@
-"""A tiny CDM in memory for tests: every table of 5.4, empty but for the rows that a test gives."""
+"""A tiny CDM in memory for tests: every table of 5.4, empty but for the rows that a test gives.
+
+The tables are in schema cdm.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ def tiny_cdm(
     `types` gives columns ("table.field") another type; `without` are tables or columns left out.
     """
     connection = duckdb.connect()
+    connection.execute("create schema cdm; use cdm")
     for table in cdm_tables().values():
         if table.name in without:
             continue
@@ -36,7 +40,7 @@ def tiny_cdm(
         connection.execute(f"create table {table.name} ({columns})")
     for name, each in (rows or {}).items():
         insert(connection, name, each)
-    return Cdm.find(connection, "main", None, TODAY)
+    return Cdm.find(connection, "cdm", None, TODAY)
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> None:
