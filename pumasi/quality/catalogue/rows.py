@@ -162,6 +162,7 @@ def _births(cdm: Cdm) -> str:
 
 
 def _deaths(cdm: Cdm) -> str:
+    """Death by person; of two rows of a person the earlier counts."""
     person, day = (cdm.column("death", name) for name in ("person_id", "death_date"))
     return (
         f"select {person} as person_id, min({day}::date) as died"
@@ -170,6 +171,7 @@ def _deaths(cdm: Cdm) -> str:
 
 
 def _visits(cdm: Cdm) -> str:
+    """First and last day by visit; of two rows of a visit a record must be near both."""
     visit, start, end = (
         cdm.column("visit_occurrence", name)
         for name in ("visit_occurrence_id", "visit_start_date", "visit_end_date")

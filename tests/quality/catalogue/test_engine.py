@@ -173,6 +173,21 @@ def test_of_two_deaths_the_earlier_and_of_two_births_the_later_counts() -> None:
         assert (outcome.violations, outcome.denominator) == (1, 3)
 
 
+def test_a_row_must_be_near_every_visit_of_its_id() -> None:
+    visits = [
+        {"visit_occurrence_id": 1, "visit_start_date": day, "visit_end_date": day}
+        for day in (date(2020, 1, 1), date(2020, 1, 11))
+    ]
+    conditions = [
+        {"visit_occurrence_id": 1, "condition_start_date": date(2020, 1, day)}
+        for day in (3, 4, 8, 9)
+    ]
+    cdm = tiny_cdm({"visit_occurrence": visits, "condition_occurrence": conditions})
+    check = check_of("withinVisitDates", "condition_occurrence", "condition_start_date")
+    outcome = result_of(cdm, check).outcome
+    assert (outcome.violations, outcome.denominator) == (2, 4)
+
+
 def test_only_what_dqd_calls_fatal_is_an_error() -> None:
     severities = {(c.type.severity, c.as_check().severity) for c in concrete_checks()}
     assert severities == {
