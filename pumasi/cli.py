@@ -25,7 +25,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from pumasi import extract
 from pumasi.atomic import write_text
@@ -43,6 +43,7 @@ from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file, write_dagster_home, write_workspace
 from pumasi.config.writing import NewSite, new_site_file
 from pumasi.errors import ConfigError, PumasiError, ReleaseError, WithdrawalError
+from pumasi.quality import Outcome
 from pumasi.release import Release, latest_release, verify_release
 from pumasi.release.prune import prune
 from pumasi.release.release import load_release
@@ -51,6 +52,7 @@ from pumasi.warehouse import hold_warehouse
 from pumasi.withdrawal import Withdrawal, withdraw
 
 if TYPE_CHECKING:
+    from pumasi.quality.catalogue import Cdm, CheckResult
     from pumasi.simulate import Estimate
 
 # Fewer persons than this are not printed.
@@ -66,11 +68,13 @@ site_app = typer.Typer(help="The hospitals of the network folder.", no_args_is_h
 person_app = typer.Typer(help="The persons of a hospital.", no_args_is_help=True)
 vocabulary_app = typer.Typer(help="The OMOP vocabularies of hospitals.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
+quality_app = typer.Typer(help="Checks of any OMOP database.", no_args_is_help=True)
 simulate_app = typer.Typer(
     help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
 )
 app.add_typer(site_app, name="site")
 app.add_typer(person_app, name="person")
+app.add_typer(quality_app, name="quality")
 app.add_typer(release_app, name="release")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(vocabulary_app, name="vocabulary")
@@ -447,6 +451,98 @@ def _verified(release_id: str | None, site: str | None) -> Release:
             raise ReleaseError(f"site {config.id} has no release yet: pumasi build makes one")
         release_id = latest.id
     return verify_release(paths, release_id)
+
+
+@quality_app.command("run")
+def quality_run(
+    database: Annotated[Path, typer.Option(help="DuckDB file with tables of OMOP CDM 5.4.")],
+    schema: Annotated[str, typer.Option(help="Schema of the tables.")],
+    vocabulary_schema: Annotated[
+        str | None, typer.Option(help="Schema of the vocabulary; default --schema.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; default in PUMASI_HOME.")
+    ] = None,
+    keys: Annotated[
+        bool,
+        typer.Option("--keys", help="Also write keys of up to 20 offending rows of each failure."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many checks of which type, run none.")
+    ] = False,
+) -> None:
+    """Run every check of OHDSI's DataQualityDashboard on a database, whoever built it.
+
+    The file is opened read-only. Written are outcomes.parquet and results.json, which OHDSI's
+    viewer reads; with --keys also keys.csv, which identifies rows and stays in the hospital.
+    """
+    from pumasi.quality import catalogue
+
+    began = datetime.now(UTC)
+    checks = catalogue.concrete_checks()
+    with catalogue.open_database(database) as connection:
+        cdm = catalogue.Cdm.find(connection, schema, vocabulary_schema, began.date())
+        if dry_run:
+            _print_plan(cdm)
+            return
+        with _progress("tables and families") as bar:
+            task = bar.add_task("checking", total=len(catalogue.steps(checks)))
+            results = catalogue.run_catalogue(cdm, checks, lambda: bar.advance(task))
+        out = out or home_folder() / "quality" / f"{database.stem}.{schema}"
+        out.mkdir(parents=True, exist_ok=True)
+        catalogue.write_outcomes(results, out / "outcomes.parquet")
+        layout = catalogue.dqd_results(cdm, results, began, datetime.now(UTC))
+        write_text(out / "results.json", catalogue.dqd_json(layout))
+        if keys:
+            catalogue.write_keys(catalogue.offender_keys(cdm, results), out / "keys.csv")
+    _print_quality(results)
+    typer.echo(f"written to {out}")
+
+
+def _print_plan(cdm: Cdm) -> None:
+    from pumasi.quality import catalogue
+
+    checks = catalogue.concrete_checks()
+    every = Counter(check.type.name for check in checks)
+    possible = Counter(check.type.name for check in catalogue.applicable(cdm, checks))
+    table = Table("level", "type", "category", "checks", "of what is there")
+    for name, each in catalogue.check_types().items():
+        counts = (every[name], possible[name])
+        table.add_row(each.level, name, each.category, *(f"{count:,}" for count in counts))
+    Console().print(table)
+    typer.echo(f"{possible.total():,} of {every.total():,} checks would be run. Nothing was.")
+
+
+def _print_quality(results: Sequence[CheckResult]) -> None:
+    """Print Kahn's matrix, then what failed or broke, worst share first."""
+    statuses = ("passed", "failed", "not_applicable", "error")
+    cells = Counter(
+        (r.check.type.category, r.check.type.context, r.outcome.status.value) for r in results
+    )
+    table = Table("category", "context", *(status.replace("_", " ") for status in statuses))
+    for category, context in sorted({cell[:2] for cell in cells}):
+        row = (cells[category, context, status] for status in statuses)
+        table.add_row(category, context, *(f"{count:,}" for count in row))
+    Console().print(table)
+    bad = [r.outcome for r in results if r.outcome.status.value in ("failed", "error")]
+    name = Column("check", overflow="fold")
+    table = Table(name, "severity", "violations", "of", "share", "allowed")
+    for outcome in sorted(bad, key=lambda o: (-_share(o), o.name)):
+        if outcome.violations is None or outcome.denominator is None:
+            table.add_row(outcome.name, outcome.severity.value, outcome.message)
+            continue
+        counts = (f"{outcome.violations:,}", f"{outcome.denominator:,}")
+        shares = (f"{_share(outcome):.2%}", f"{outcome.threshold:.0%}")
+        table.add_row(outcome.name, outcome.severity.value, *counts, *shares)
+    if bad:
+        Console().print(table)
+
+
+def _share(outcome: Outcome) -> float:
+    """The share that violates; what could not be counted comes first."""
+    if outcome.violations is None:
+        return float("inf")
+    return outcome.violations / (outcome.denominator or 1)
 
 
 Preset = Annotated[str, typer.Option(help="demo | enriched_dev | realistic")]

@@ -50,3 +50,7 @@ class TooFewCasesError(TaskError):
 
 class NotMappedError(TaskError):
     """A hospital has not mapped what a task rests on: a correct end, not a failure."""
+
+
+class QualityError(PumasiError):
+    """A database can't be checked: no such file, schema, or table of OMOP in it."""

@@ -129,3 +129,15 @@ def test_a_second_delivery_has_the_events_of_some_persons_once_more_under_ids_of
     assert rows == 10 * persons, "all events of a person"
     assert 70 <= persons <= 130, "about a hundredth of 10,000: three standard deviations are 30"
     assert smallest > 99_999
+
+
+def test_the_catalogue_is_measured_on_a_replica() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.catalogue", "--copies", "2"],
+        cwd=project_root(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("5,388 persons: ")

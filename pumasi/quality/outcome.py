@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 # The three of Kahn et al., eGEMs 2016;4(1):18.
 Category = Literal["conformance", "completeness", "plausibility"]
-Source = Literal["dbt", "great_expectations", "conservation", "verification"]
+Source = Literal["dbt", "great_expectations", "conservation", "verification", "catalogue"]
 
 
 class Severity(StrEnum):

@@ -1,0 +1,36 @@
+"""The catalogue of data-quality checks for any OMOP CDM 5.4, and the engine that runs it.
+
+27 types of check on tables, fields and concepts: those of OHDSI's DataQualityDashboard (DQD), with
+its switches and thresholds as data and the counting written anew, set-wise: one query per table and
+family of checks. Results carry DQD's checkId, so that both can be compared.
+"""
+
+from pumasi.quality.catalogue.checks import CheckType, ConcreteCheck, check_types, concrete_checks
+from pumasi.quality.catalogue.database import Cdm, open_database
+from pumasi.quality.catalogue.engine import CheckResult, applicable, run_catalogue, steps
+from pumasi.quality.catalogue.keys import OffenderKeys, offender_keys
+from pumasi.quality.catalogue.results import (
+    dqd_json,
+    dqd_results,
+    write_keys,
+    write_outcomes,
+)
+
+__all__ = [
+    "Cdm",
+    "CheckResult",
+    "CheckType",
+    "ConcreteCheck",
+    "OffenderKeys",
+    "applicable",
+    "check_types",
+    "concrete_checks",
+    "dqd_json",
+    "dqd_results",
+    "offender_keys",
+    "open_database",
+    "run_catalogue",
+    "steps",
+    "write_keys",
+    "write_outcomes",
+]
