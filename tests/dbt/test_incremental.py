@@ -227,6 +227,28 @@ def test_incremental_equals_full(
 
 
 @pytest.mark.slow
+def test_what_is_made_anew_is_about_all_persons_and_nothing_else(
+    fhir_project: CompiledProject,
+) -> None:
+    """A step without a person in its rows would have everything below it made anew, for nothing."""
+    made = TinyHospital()
+    made.add_person("p0")
+    with opened(fhir_project) as hospital:
+        hospital.take_in(made, FIRST, FIRST, "full")
+        with closing(hospital.build(None)) as connection:
+            nodes = Project(fhir_project.manifest).graph(columns_of(connection))
+    assert {node.name for node in split(nodes, reach_moved=False).anew} == {
+        "cdm_source",
+        "int_cdm_sources",
+        "int_cdm_sources_settled",
+        "int_coverage",
+        "int_deliveries",
+        "int_reference_losses",
+        "int_unmapped_codes",
+    }
+
+
+@pytest.mark.slow
 @settings(FEW, max_examples=3)
 @given(
     told=st.lists(st.lists(CHANGES, min_size=3, max_size=10), min_size=2, max_size=3),
