@@ -6,6 +6,7 @@ started with the first one that asks, two at a time.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,8 +16,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from pumasi.config import project_root
 from tests.end_to_end.extracts import Extract, extract_of
-from tests.end_to_end.network import SETS, Built, Network
+from tests.end_to_end.network import SETS, Built, Demo, Network
 from tests.end_to_end.stories import KEY, SITE, Interrupted, Variants, Works, interrupted, variants
 
 AT_ONCE = 2
@@ -93,6 +95,19 @@ def extract(built: Built, shared_data: Path) -> Extract:
 def all_built(works: Works) -> list[Built]:
     """Every shared set, built."""
     return [_built(works, site) for site in SETS]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The four hospitals after the demo, with a tenth of its persons.
+
+    Enough that asthma has its cases at the larger hospitals, and none has those of Fabry disease.
+    """
+    network = Network(tmp_path_factory.mktemp("demo"))
+    shutil.copytree(project_root() / "network", network.sites)
+    done = network.pumasi("demo", "--scale", "0.1")
+    assert done.returncode == 0, done.stdout
+    return Demo(network, " ".join(done.stdout.split()))
 
 
 @pytest.fixture

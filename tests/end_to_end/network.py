@@ -174,3 +174,11 @@ class Network:
         release = latest_release(self.paths(site))
         assert release is not None, f"{site}: nothing was sealed\n{said}"
         return Built(site, self.paths(site), release, code, said)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The project's own network after the demo, and what the demo printed, with single spaces."""
+
+    network: Network
+    said: str

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pumasi.config import project_root
-from tests.end_to_end.network import Built, Network, program
+from tests.end_to_end.network import Built, Demo, Network, program
 from tests.end_to_end.stories import Variants
 
 
@@ -66,18 +66,16 @@ def test_without_the_variable_and_with_several_sites_the_error_lists_them(
 
 
 def test_one_mart_runs_alone_on_a_site_of_the_project_itself(
-    network: Network, gibleed: Built, folders: dict[str, str]
+    demo: Demo, folders: dict[str, str]
 ) -> None:
-    done = dbt(network, "run", "-s", "asthma__cohort", PUMASI_SITE=gibleed.site, **folders)
+    done = dbt(demo.network, "run", "-s", "asthma__cohort", PUMASI_SITE="bada", **folders)
     assert done.returncode == 0, done.stdout[-3000:]
     models = {name: status for name, status in results(folders).items() if "model." in name}
     assert models == {"model.pumasi.asthma__cohort": "success"}
 
 
-def test_the_documentation_is_generated(
-    network: Network, gibleed: Built, folders: dict[str, str]
-) -> None:
-    done = dbt(network, "docs", "generate", PUMASI_SITE=gibleed.site, **folders)
+def test_the_documentation_is_generated(demo: Demo, folders: dict[str, str]) -> None:
+    done = dbt(demo.network, "docs", "generate", PUMASI_SITE="bada", **folders)
     assert done.returncode == 0, done.stdout[-3000:]
     catalog = json.loads((Path(folders["DBT_TARGET_PATH"]) / "catalog.json").read_text())
     assert "model.pumasi.asthma__cohort" in catalog["nodes"]
