@@ -94,7 +94,7 @@ def take_pictures(folder: Path, chromium: Path = Path("/usr/bin/chromium")) -> N
         page.goto(f"{address}/asset-groups")
         page.get_by_text("training", exact=True).first.wait_for()
         page.wait_for_timeout(4000)
-        area = {"x": 375, "y": 155, "width": 1580, "height": 350}
+        area = {"x": 375, "y": 155, "width": 1580, "height": 300}
         page.screenshot(path=folder / "asset-graph.png", clip=area)
         page.set_viewport_size({"width": 1500, "height": 620})
         model = f"{address}/assets/haneul/models/asthma_exacerbation"
