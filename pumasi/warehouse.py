@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import duckdb
 
 from pumasi.config import SitePaths
+from pumasi.config.workspace import WAREHOUSE_MEMORY
 from pumasi.errors import ReleaseError
 
 POLL_SECONDS = 0.5
@@ -22,7 +23,7 @@ def memory_limit() -> str:
 
     PUMASI_MEMORY_LIMIT, as in profiles.yml; DuckDB's own default is most of the machine.
     """
-    return os.environ.get("PUMASI_MEMORY_LIMIT", "4GB")
+    return os.environ.get("PUMASI_MEMORY_LIMIT", WAREHOUSE_MEMORY)
 
 
 @contextmanager

@@ -78,9 +78,7 @@ def tasks() -> dg.MaterializeResult:
 
 def _published(name: str, rows: list[Row]) -> dg.MaterializeResult:
     """Write the rows as JSON below the hub's folder, and show them in the UI."""
-    folder = hub_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / f"{name}.json", json.dumps(rows, indent=1) + "\n")
+    write_text(hub_folder() / f"{name}.json", json.dumps(rows, indent=1) + "\n")
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(rows),

@@ -38,6 +38,9 @@ pumasi:
   target: "{{{{ env_var('PUMASI_SITE', '{default}') }}}}"
   outputs:{outputs}"""
 
+# How much memory DuckDB may take on a warehouse where PUMASI_MEMORY_LIMIT says nothing.
+WAREHOUSE_MEMORY = "4GB"
+
 # The retries wait out another process that holds the file: 30 attempts are about a minute.
 _OUTPUT = """\
     {id}:
@@ -47,7 +50,7 @@ _OUTPUT = """\
       schema: {format}
       threads: 2
       settings:
-        memory_limit: "{{{{ env_var('PUMASI_MEMORY_LIMIT', '4GB') }}}}"
+        memory_limit: "{{{{ env_var('PUMASI_MEMORY_LIMIT', '{memory}') }}}}"
         autoinstall_known_extensions: false
       retries:
         connect_attempts: 30
@@ -96,7 +99,10 @@ def render_workspace(network: dict[str, SiteConfig], hub: HubConfig | None) -> s
 def render_profiles(network: dict[str, SiteConfig]) -> str:
     """Return profiles.yml: one target per site; the default target is the only site, if it is."""
     default = next(iter(network)) if len(network) == 1 else "none_chosen"
-    outputs = "".join(_OUTPUT.format(id=s.id, format=s.format) for s in network.values())
+    outputs = "".join(
+        _OUTPUT.format(id=site.id, format=site.format, memory=WAREHOUSE_MEMORY)
+        for site in network.values()
+    )
     outputs = "\n" + outputs if outputs else " {}\n"
     return _HEADER + _PROFILES.format(default=default, outputs=outputs)
 
