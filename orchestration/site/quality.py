@@ -29,6 +29,7 @@ from pumasi.quality import (
     dbt_outcomes,
     verification_outcomes,
 )
+from pumasi.quality.catalogue import declared_empty
 from pumasi.release import write_candidate
 from pumasi.warehouse import hold_warehouse
 
@@ -117,7 +118,11 @@ def _check(
             expectations.MAY_BE_EMPTY | project.steps,
         ),
         *conservation_outcomes(candidate.folder),
-        *expectations.run(candidate.folder),
+        *expectations.run(
+            candidate.folder,
+            paths.vocabulary,
+            declared_empty(config.format, config.not_recorded),
+        ),
     ]
     outcomes = [*apply_thresholds(found, config.thresholds), *verified]
     said = {

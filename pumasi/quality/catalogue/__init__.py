@@ -5,9 +5,22 @@ its switches and thresholds as data and the counting written anew, set-wise: one
 family of checks. Results carry DQD's checkId, so that both can be compared.
 """
 
-from pumasi.quality.catalogue.checks import CheckType, ConcreteCheck, check_types, concrete_checks
+from pumasi.quality.catalogue.checks import (
+    CheckType,
+    ConcreteCheck,
+    build_checks,
+    check_types,
+    concrete_checks,
+)
 from pumasi.quality.catalogue.database import Cdm, open_database
-from pumasi.quality.catalogue.engine import CheckResult, applicable, run_catalogue, steps
+from pumasi.quality.catalogue.declared import declared_empty, judged_as_declared
+from pumasi.quality.catalogue.engine import (
+    CheckResult,
+    applicable,
+    run_catalogue,
+    run_step,
+    steps,
+)
 from pumasi.quality.catalogue.keys import OffenderKeys, offender_keys
 from pumasi.quality.catalogue.results import (
     dqd_json,
@@ -23,13 +36,17 @@ __all__ = [
     "ConcreteCheck",
     "OffenderKeys",
     "applicable",
+    "build_checks",
     "check_types",
     "concrete_checks",
+    "declared_empty",
     "dqd_json",
     "dqd_results",
+    "judged_as_declared",
     "offender_keys",
     "open_database",
     "run_catalogue",
+    "run_step",
     "steps",
     "write_keys",
     "write_outcomes",
