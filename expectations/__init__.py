@@ -6,6 +6,7 @@ six seconds; running does.
 
 from expectations.categories import categories
 from expectations.emptiness import MAY_BE_EMPTY
+from expectations.offenders import offenders
 from expectations.run import run
 
-__all__ = ["MAY_BE_EMPTY", "categories", "run"]
+__all__ = ["MAY_BE_EMPTY", "categories", "offenders", "run"]

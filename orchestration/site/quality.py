@@ -29,7 +29,7 @@ from pumasi.quality import (
     dbt_outcomes,
     verification_outcomes,
 )
-from pumasi.quality.catalogue import declared_empty
+from pumasi.quality.catalogue import declared_empty, write_keys
 from pumasi.release import write_candidate
 from pumasi.warehouse import hold_warehouse
 
@@ -125,6 +125,9 @@ def _check(
         ),
     ]
     outcomes = [*apply_thresholds(found, config.thresholds), *verified]
+    write_keys(
+        expectations.offenders(candidate.folder, paths.vocabulary, outcomes), paths.offenders
+    )
     said = {
         "run_id": run_id,
         "transformation": transformation,

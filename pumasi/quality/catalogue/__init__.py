@@ -21,7 +21,7 @@ from pumasi.quality.catalogue.engine import (
     run_step,
     steps,
 )
-from pumasi.quality.catalogue.keys import OffenderKeys, offender_keys
+from pumasi.quality.catalogue.keys import MOST_KEYS, OffenderKeys, keys_of, offender_keys
 from pumasi.quality.catalogue.results import (
     dqd_json,
     dqd_results,
@@ -30,6 +30,7 @@ from pumasi.quality.catalogue.results import (
 )
 
 __all__ = [
+    "MOST_KEYS",
     "Cdm",
     "CheckResult",
     "CheckType",
@@ -43,6 +44,7 @@ __all__ = [
     "dqd_json",
     "dqd_results",
     "judged_as_declared",
+    "keys_of",
     "offender_keys",
     "open_database",
     "run_catalogue",

@@ -87,7 +87,7 @@ def write_keys(found: Sequence[OffenderKeys], path: Path) -> None:
         path.chmod(0o600)
         stream.write("check,field,key\n")
         for each in found:
-            stream.writelines(f"{each.check.name},{each.field},{key}\n" for key in each.keys)
+            stream.writelines(f"{each.check},{each.field},{key}\n" for key in each.keys)
 
 
 def dqd_results(
