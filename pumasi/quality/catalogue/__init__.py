@@ -2,7 +2,8 @@
 
 27 types of check on tables, fields and concepts: those of OHDSI's DataQualityDashboard (DQD), with
 its switches and thresholds as data and the counting written anew, set-wise: one query per table and
-family of checks. Results carry DQD's checkId, so that both can be compared.
+family of checks. Results carry DQD's checkId, so that both can be compared. Beside them stand types
+that DQD lacks (`own_checks`). `build_checks` are those of both that dbt does not hold already.
 """
 
 from pumasi.quality.catalogue.checks import (
@@ -11,6 +12,8 @@ from pumasi.quality.catalogue.checks import (
     build_checks,
     check_types,
     concrete_checks,
+    own_checks,
+    own_types,
 )
 from pumasi.quality.catalogue.database import Cdm, open_database
 from pumasi.quality.catalogue.declared import declared_empty, judged_as_declared
@@ -47,6 +50,8 @@ __all__ = [
     "keys_of",
     "offender_keys",
     "open_database",
+    "own_checks",
+    "own_types",
     "run_catalogue",
     "run_step",
     "steps",

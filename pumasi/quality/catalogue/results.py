@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from pumasi.quality.catalogue.checks import ConcreteCheck
+from pumasi.quality.catalogue.checks import ConcreteCheck, check_types
 from pumasi.quality.catalogue.database import Cdm
 from pumasi.quality.catalogue.engine import CheckResult
 from pumasi.quality.catalogue.keys import OffenderKeys
@@ -93,8 +93,8 @@ def write_keys(found: Sequence[OffenderKeys], path: Path) -> None:
 def dqd_results(
     cdm: Cdm, results: Sequence[CheckResult], began: datetime, ended: datetime
 ) -> dict[str, Any]:
-    """Return the results in DQD's layout, as JSON values."""
-    rows = [_dqd_row(result) for result in results]
+    """Return the results of DQD's types in DQD's layout, as JSON values."""
+    rows = [_dqd_row(result) for result in results if result.check.type.name in check_types()]
     return {
         "startTimestamp": [f"{began:%Y-%m-%d %H:%M:%S}"],
         "endTimestamp": [f"{ended:%Y-%m-%d %H:%M:%S}"],
