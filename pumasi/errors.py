@@ -40,6 +40,10 @@ class GateClosedError(PumasiError):
     """The latest release may not be learned from; the message lists every reason."""
 
 
+class AuditError(PumasiError):
+    """The audit log can't be written, so what it would tell of is not done."""
+
+
 class TaskError(PumasiError):
     """A learning task can't be fitted on the data it was given."""
 

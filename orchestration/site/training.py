@@ -4,6 +4,7 @@ Three things stand between a failed check and a model: the blocking check on the
 run, the automation condition for schedules, and the release itself for whoever starts this by hand.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -14,7 +15,7 @@ from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import NotMappedError, TooFewCasesError
 from pumasi.learn.task import Model, Task, fit, require_mapped
 from pumasi.learn.tasks import TASKS
-from pumasi.quality import Purpose, local_concepts
+from pumasi.quality import local_concepts
 from pumasi.release import open_release
 
 AUTOMATION = dg.AutomationCondition.eager() & (
@@ -37,12 +38,13 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
         description=f"Logistic model `{task.name}`, from an open release only.",
     )
     def model() -> dg.MaterializeResult:
-        release = open_release(config.id, Purpose(task.name, task.checks), datetime.now(UTC))
+        release = open_release(config.id, task.purpose, datetime.now(UTC))
         with duckdb.connect() as connection:
             rows = _rows(task, release.read(task.table, connection))
         try:
             require_mapped(task, release.outcomes)
-            fitted = fit(task, rows, release.id)
+            granted = tuple(use.granted() for use in release.waived)
+            fitted = replace(fit(task, rows, release.id), waivers=granted)
         except (NotMappedError, TooFewCasesError) as error:
             said: dict[str, str | int | float] = {"state": str(error), "release": release.id}
         else:
@@ -50,6 +52,8 @@ def _model(config: SiteConfig, paths: SitePaths, task: Task) -> dg.AssetsDefinit
             said = _card(fitted) | {"file": path.name}
         if local := local_concepts(release.outcomes, task.checks):
             said["local concepts"] = "; ".join(local)
+        if release.waived:
+            said["waivers"] = "; ".join(map(str, release.waived))
         return dg.MaterializeResult(metadata=said | {"dagster/row_count": len(rows)})
 
     return model

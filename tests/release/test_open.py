@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from pumasi.errors import GateClosedError, ReleaseError
-from pumasi.quality import Purpose
+from pumasi.quality import Need, Purpose
 from pumasi.release import (
     Provenance,
     Release,
@@ -55,7 +55,7 @@ def test_every_reason_is_in_the_message(site: TinySite) -> None:
     release = site.seal(
         failed("person.birth_year_is_plausible"), failed("death.date_is_not_before_birth")
     )
-    purpose = Purpose("study", needs=("measurement.has_a_value",))
+    purpose = Purpose("study", needs=(Need("measurement.has_a_value"),))
 
     with pytest.raises(GateClosedError) as caught:
         opened(site, purpose)
