@@ -168,6 +168,9 @@ def site_check(site_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     for waiver in load_waivers(site.id).waivers:
         said = f"up to {waiver.limit:.0%} until {waiver.until}: {waiver.reason}"
         typer.echo(f"waives {waiver.check} {said}")
+    if site.alerts is not None:
+        holder = site.alerts.webhook_env or site.alerts.webhook_file
+        typer.echo(f"a closed gate is told to the webhook whose address stands in {holder}")
     typer.echo(f"everything is written to {SitePaths.of(site.id).root}")
 
 

@@ -10,6 +10,7 @@ from pumasi.config.network import get_site, load_hub, load_network, load_site, l
 from pumasi.config.paths import SitePaths, home_folder, hub_folder, network_folder, project_root
 from pumasi.config.site import (
     FORMATS,
+    AlertsConfig,
     DatabaseConfig,
     FhirBulkConfig,
     MappingConfig,
@@ -23,6 +24,7 @@ from pumasi.config.waivers import Waiver, Waivers
 
 __all__ = [
     "FORMATS",
+    "AlertsConfig",
     "DatabaseConfig",
     "FhirBulkConfig",
     "HubConfig",

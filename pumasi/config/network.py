@@ -178,7 +178,11 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
     mapping = site.mapping
     if mapping is not None:
         mapping = mapping.model_copy(update=absolute("mapping", mapping.url))
-    changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping}
+    alerts = site.alerts
+    if alerts is not None and alerts.webhook_file is not None:
+        file = resolve_url(alerts.webhook_file, path.resolve().parent)
+        alerts = alerts.model_copy(update={"webhook_file": file})
+    changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping, "alerts": alerts}
     return site.model_copy(update=changed)
 
 
