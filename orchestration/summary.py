@@ -103,3 +103,6 @@ def _print_gate(config: SiteConfig, release: Release, console: Console) -> None:
         console.print(f"  - {reason}")
     for use in verdict.waived:
         console.print(f"  - waived: {use}")
+    for task in TASKS if verdict.is_open else ():
+        for reason in ask_gate(config.id, release, task.purpose, datetime.now(UTC)).reasons:
+            console.print(f"  - gate closed for {task.name}: {reason}")

@@ -11,7 +11,7 @@ import duckdb
 from pumasi import audit
 from pumasi.config.network import load_waivers
 from pumasi.config.paths import SitePaths
-from pumasi.errors import GateClosedError, ReleaseError
+from pumasi.errors import ClosedForPurposeError, GateClosedError, ReleaseError
 from pumasi.extract.tombstones import require_purged
 from pumasi.quality.gate import Purpose, Verdict
 from pumasi.release.content import table_content
@@ -72,9 +72,10 @@ def open_release(
     those of the site's file in the network folder (default: PUMASI_NETWORK). Each that opens it
     stands in `waived` of what is returned, and in the audit log before it is returned.
 
-    Raises GateClosedError with every reason, ReleaseError when the latest release is damaged,
-    ConfigError when the waivers are wrong, AuditError when the use of one can't be written down,
-    and WithdrawalError while a withdrawal has not ended.
+    Raises GateClosedError with every reason (ClosedForPurposeError when it is only the purpose that
+    lacks something), ReleaseError when the latest release is damaged, ConfigError when the waivers
+    are wrong, AuditError when the use of one can't be written down, and WithdrawalError while a
+    withdrawal has not ended.
     """
     paths = SitePaths.of(site_id, home)
     require_purged(paths)
@@ -84,17 +85,26 @@ def open_release(
             f"site {site_id} is closed for {purpose.name}: no release has been sealed; build one"
         )
     verdict = ask_gate(site_id, release, purpose, at, network)
-    reasons = [*verdict.reasons]
-    if release.seal.sealed_at > at:
-        reasons.append(f"it was sealed at {release.seal.sealed_at}, after the time asked for, {at}")
+    general = _general_reasons(site_id, release, at, network)
+    reasons = [*verdict.reasons, *(each for each in general if each not in verdict.reasons)]
     if reasons:
         listed = "".join(f"\n- {reason}" for reason in reasons)
-        raise GateClosedError(
+        raise (GateClosedError if general else ClosedForPurposeError)(
             f"site {site_id} is closed for {purpose.name}; release {release.id} (seal "
             f"{release.seal.number}) is the latest and no older one takes its place:{listed}"
         )
     _write_down(paths, release, purpose, verdict, at)
     return replace(release, waived=verdict.waived)
+
+
+def _general_reasons(
+    site_id: str, release: Release, at: datetime, network: Path | None
+) -> list[str]:
+    """Why the release is closed at that time whatever it is opened for."""
+    reasons = [*ask_gate(site_id, release, None, at, network).reasons]
+    if release.seal.sealed_at > at:
+        reasons.append(f"it was sealed at {release.seal.sealed_at}, after the time asked for, {at}")
+    return reasons
 
 
 def _write_down(
