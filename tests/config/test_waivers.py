@@ -62,7 +62,11 @@ def test_a_day_is_that_of_the_hospital(tmp_path: Path) -> None:
         ),
         ("limit = 0.05", "limit = 0.0", "waivers.0.limit: got 0.0, wants greater than 0"),
         ("limit = 0.05", "limit = 5", "waivers.0.limit: got 5, wants less than or equal to 1"),
-        ("responsible =", "responsable =", "waivers.0.responsable is not a key of this file; did"),
+        (
+            "responsible =",
+            "responsibles =",
+            "waivers.0.responsibles is not a key of this file; did",
+        ),
         ('"head of the data office"', '" "', "waivers.0.responsible: got ' ', wants a text that"),
         ("Asia/Seoul", "Seoul", "timezone: got Seoul, wants a name such as Asia/Seoul"),
     ],
