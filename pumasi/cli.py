@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -36,6 +36,7 @@ from pumasi.config import (
     get_site,
     home_folder,
     load_network,
+    load_waivers,
     network_folder,
     shown,
 )
@@ -43,11 +44,11 @@ from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file, write_dagster_home, write_workspace
 from pumasi.config.writing import NewSite, new_site_file
 from pumasi.errors import ConfigError, PumasiError, ReleaseError, WithdrawalError
-from pumasi.quality import Outcome
-from pumasi.release import Release, latest_release, verify_release
+from pumasi.quality import Outcome, Purpose, waiver_state
+from pumasi.release import Release, ask_gate, latest_release, verify_release
 from pumasi.release.prune import prune
 from pumasi.release.release import load_release
-from pumasi.release.seal import seal_files
+from pumasi.release.seal import latest_number, seal_files
 from pumasi.warehouse import hold_warehouse
 from pumasi.withdrawal import Withdrawal, withdraw
 
@@ -68,6 +69,7 @@ site_app = typer.Typer(help="The hospitals of the network folder.", no_args_is_h
 person_app = typer.Typer(help="The persons of a hospital.", no_args_is_help=True)
 vocabulary_app = typer.Typer(help="The OMOP vocabularies of hospitals.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
+waiver_app = typer.Typer(help="What a hospital accepts for a time.", no_args_is_help=True)
 quality_app = typer.Typer(help="Checks of any OMOP database.", no_args_is_help=True)
 simulate_app = typer.Typer(
     help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
@@ -78,6 +80,7 @@ app.add_typer(quality_app, name="quality")
 app.add_typer(release_app, name="release")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(vocabulary_app, name="vocabulary")
+app.add_typer(waiver_app, name="waiver")
 
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")
@@ -162,6 +165,12 @@ def site_check(site_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     typer.echo(f"vocabulary from {whence}")
     for threshold in site.thresholds:
         typer.echo(f"accepts {threshold.check} up to {threshold.limit:.0%}: {threshold.reason}")
+    for waiver in load_waivers(site.id).waivers:
+        said = f"up to {waiver.limit:.0%} until {waiver.until}: {waiver.reason}"
+        typer.echo(f"waives {waiver.check} {said}")
+    if site.alerts is not None:
+        holder = site.alerts.webhook_env or site.alerts.webhook_file
+        typer.echo(f"a closed gate is told to the webhook whose address stands in {holder}")
     typer.echo(f"everything is written to {SitePaths.of(site.id).root}")
 
 
@@ -401,7 +410,7 @@ def _cell(persons: int | None) -> str:
 def release_list(site: Site = None) -> None:
     """List every sealed build of a hospital, the latest last; only the latest can be opened."""
     paths = SitePaths.of(get_site(site).id)
-    table = Table("seal", "release", "sealed at", "gate", "tables")
+    table = Table("seal", "release", "sealed at", "as sealed", "tables")
     for number, file in sorted(seal_files(paths).items()):
         try:
             release = load_release(paths, file)
@@ -427,19 +436,82 @@ def release_verify(release_id: ReleaseId = None, site: Site = None) -> None:
 
 @release_app.command("show")
 def release_show(release_id: ReleaseId = None, site: Site = None) -> None:
-    """Show whether a release is open, why not, its tables and its checks; verifies it first."""
-    release = _verified(release_id, site)
-    reasons = release.reasons_closed()
+    """Show whether a release is open, in general and for each task, why not, and what is in it.
+
+    It is verified first. Waivers count as on this day; an older release is shown as it was sealed,
+    because only the latest can be opened.
+    """
+    config = get_site(site)
+    release = _verified(release_id, config.id)
     typer.echo(f"release {release.id}, seal {release.seal.number}, {release.seal.sealed_at}")
-    typer.echo(f"gate: {'closed' if reasons else 'open'}")
-    for reason in reasons:
-        typer.echo(f"  {reason}")
+    if release.seal.number == latest_number(SitePaths.of(config.id)):
+        _print_gates(config.id, release, datetime.now(UTC))
+    else:
+        reasons = release.reasons_closed()
+        typer.echo(f"not the latest, opened for nobody; sealed {'closed' if reasons else 'open'}")
+        _print_lines(reasons)
     for status, count in sorted(Counter(o.status for o in release.outcomes).items()):
         typer.echo(f"checks {status.value.replace('_', ' ')}: {count}")
     table = Table("table", "rows")
     for name in release.tables:
         table.add_row(name, f"{release.manifest.tables[name].rows:,}")
     Console().print(table)
+
+
+def _print_gates(site_id: str, release: Release, at: datetime) -> None:
+    """Print a line for the gate in general and one for each task, with the reasons of each."""
+    general = ask_gate(site_id, release, None, at)
+    verdicts = {each.name: ask_gate(site_id, release, each, at) for each in _purposes()}
+    typer.echo(f"gate: {general.state}")
+    _print_lines(general.reasons)
+    for name, verdict in verdicts.items():
+        typer.echo(f"gate of {name}: {verdict.state}")
+        _print_lines(each for each in verdict.reasons if each not in general.reasons)
+    for line in dict.fromkeys(f"waived: {u}" for v in verdicts.values() for u in v.waived):
+        typer.echo(line)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(f"  {line}")
+
+
+def _purposes() -> list[Purpose]:
+    # Here, because it imports scikit-learn.
+    from pumasi.learn.tasks import TASKS
+
+    return [task.purpose for task in TASKS]
+
+
+@waiver_app.command("list")
+def waiver_list(
+    site: Site = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day asked about; default the hospital's today."),
+    ] = None,
+) -> None:
+    """List a hospital's waivers, and what becomes of the latest release by each on a day.
+
+    In force: without it the gate would be closed, in general or for a task. Not enough: what it
+    names closes the gate all the same. Not needed: that closes nothing. Expired: its last day is
+    over. Unknown: the latest build broke, or there is none.
+    """
+    config = get_site(site)
+    waivers = load_waivers(config.id)
+    day = waivers.day(datetime.now(UTC)) if at is None else at.date()
+    release = latest_release(SitePaths.of(config.id))
+    purposes: list[Purpose | None] = [None, *_purposes()]
+    verdicts = []
+    if release is not None and release.seal.broken_step is None:
+        verdicts = [release.ask(each, waivers.waivers, day) for each in purposes]
+    table = Table(Column("check", overflow="fold"), "limit", "until", "responsible", "state")
+    for each in waivers.waivers:
+        limit, state = f"{each.limit:.2%}", waiver_state(each, verdicts, day)
+        table.add_row(each.check, limit, str(each.until), each.responsible, state)
+    Console().print(table)
+    typer.echo(f"on {day} ({waivers.timezone}), by the latest release: ", nl=False)
+    typer.echo("none has been sealed" if release is None else release.id)
 
 
 def _verified(release_id: str | None, site: str | None) -> Release:

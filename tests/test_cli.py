@@ -13,6 +13,7 @@ import typer.main
 
 from pumasi.cli import _cell, app, main
 from pumasi.config import load_network, project_root
+from pumasi.learn.tasks import TASKS
 from tests.extract.extracts import ndjson, patient
 from tests.release.tiny import TinySite, failed, passed
 
@@ -285,6 +286,96 @@ def test_a_closed_release_is_shown_with_its_reasons_and_tables(
     assert "checks failed: 1" in said.out
     assert "checks passed: 1" in said.out
     assert ["│", "person", "│", "40", "│"] in [line.split() for line in said.out.splitlines()]
+
+
+WAIVER = """
+[[waivers]]
+check = "person.birth_year_is_plausible"
+limit = 0.25
+responsible = "head of the data office"
+reason = "Mended in the next export."
+until = 2999-12-31
+"""
+
+
+def test_a_release_is_shown_open_or_closed_for_each_task(tiny: TinySite, pumasi: Pumasi) -> None:
+    needed = {check for task in TASKS for check in task.checks}
+    lacking = "int_measurements_standardised.the_unit_of_a_number_is_known"
+    tiny.seal(*(passed(check) for check in needed if check != lacking))
+    lines = pumasi("release", "show").out.splitlines()
+    assert lines[1:6] == [
+        "gate: open",
+        "gate of gi_bleed_risk: open",
+        "gate of asthma_exacerbation: open",
+        "gate of fabry_screening: closed",
+        f"  fabry_screening needs {lacking}, which was not run",
+    ]
+
+
+def test_a_release_that_is_open_by_a_waiver_names_it(
+    network: Path, tiny: TinySite, pumasi: Pumasi
+) -> None:
+    (network / "tiny.waivers.toml").write_text(WAIVER, encoding="utf-8")
+    tiny.seal(passed(), failed())
+    said = pumasi("release", "show")
+    assert "gate: open\n" in said.out
+    assert (
+        "waived: person.birth_year_is_plausible up to 25.00% until 2999-12-31, head of the data "
+        "office: Mended in the next export.\n"
+    ) in said.out
+    assert not tiny.paths.audit_log.exists(), "showing is no use"
+
+
+def test_an_older_release_is_shown_as_it_was_sealed(tiny: TinySite, pumasi: Pumasi) -> None:
+    older = tiny.seal(passed(), failed())
+    tiny.build("delete from omop.person where year_of_birth = 1960")
+    tiny.seal(run_id="run-2")
+    said = pumasi("release", "show", older.id)
+    assert "not the latest, opened for nobody; sealed closed\n  person.birth_year" in said.out
+    assert "gate" not in said.out
+
+
+def test_waivers_are_listed_with_what_becomes_of_them(
+    network: Path, tiny: TinySite, pumasi: Pumasi
+) -> None:
+    more = WAIVER.replace("birth_year_is_plausible", "person_id_is_unique")
+    over = WAIVER.replace("birth_year_is_plausible", "x").replace("2999", "2020")
+    (network / "tiny.waivers.toml").write_text(WAIVER + more + over, encoding="utf-8")
+    assert states(pumasi("waiver", "list")) == ["unknown", "unknown", "expired"]
+    tiny.seal(passed(), failed(), passed("person.x"))
+    said = pumasi("waiver", "list", "--site", "tiny", "--at", "2999-12-31")
+    assert states(said) == ["in force", "not needed", "expired"]
+    assert "on 2999-12-31 (UTC), by the latest release: " in said.out
+    assert states(pumasi("waiver", "list", "--at", "3000-01-01")) == ["expired"] * 3
+
+
+def states(said: Said) -> list[str]:
+    """Last column of every row of a table."""
+    assert said.code == 0, said.err
+    rows = [line.split("│") for line in said.out.splitlines() if line.startswith("│")]
+    return [row[-2].strip() for row in rows if row[-2].strip()]
+
+
+def test_a_waiver_of_no_check_is_told_to_whoever_lists_or_shows(
+    network: Path, tiny: TinySite, pumasi: Pumasi
+) -> None:
+    text = WAIVER.replace("birth_year_is", "birth_years_are")
+    (network / "tiny.waivers.toml").write_text(text, encoding="utf-8")
+    tiny.seal(passed(), failed())
+    for command in (("waiver", "list"), ("release", "show")):
+        said = pumasi(*command)
+        assert said.code == 1
+        assert "near it: person.birth_year_is_plausible" in said.err
+
+
+def test_checking_a_site_says_what_is_waived(network: Path, tiny: TinySite, pumasi: Pumasi) -> None:
+    (network / "tiny.waivers.toml").write_text(WAIVER, encoding="utf-8")
+    (network.parent / "extract" / "person.csv").write_text("person_id\n1\n", encoding="utf-8")
+    said = pumasi("site", "check", "tiny")
+    assert (
+        "waives person.birth_year_is_plausible up to 25% until 2999-12-31: Mended in the next "
+        "export.\n"
+    ) in said.out, said
 
 
 def test_a_changed_byte_is_found_by_verifying(tiny: TinySite, pumasi: Pumasi) -> None:

@@ -21,6 +21,7 @@ from expectations import MAY_BE_EMPTY
 from expectations.suites import SUITES
 from pumasi.cli import app
 from pumasi.config import project_root
+from pumasi.learn.tasks import TASKS
 from pumasi.quality import Severity, conservation_outcomes
 
 ROOT = project_root()
@@ -33,6 +34,9 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]*)\)")
 # A name with a layer's prefix, or with the double underscore of a mart.
 MODEL = re.compile(r"\b(?:(?:stg|int)_|[a-z]\w*__)[a-z]\w*")
 ROW = re.compile(r"^\| `([\w.]+)` \| (\w+) \| (\w+) \| (\d+)% \|", re.MULTILINE)
+
+# Task, check, and the limit of the task.
+NEED = re.compile(r"^\| `(\w+)` \| `([\w.]+)` \| (the check's|[\d.]+%) \|$", re.MULTILINE)
 
 Node = dict[str, Any]
 
@@ -202,6 +206,31 @@ def test_every_check_of_great_expectations_is_listed_as_it_is() -> None:
 
 def quality_document() -> str:
     return documents()["DATA_QUALITY.md"]
+
+
+def test_what_a_task_needs_is_listed_as_it_is_and_is_a_check() -> None:
+    """A need of a check that does not exist would close the gate for good."""
+    in_code = {
+        (task.name, need.check, "the check's" if need.limit is None else f"{100 * need.limit:g}%")
+        for task in TASKS
+        for need in task.needs
+    }
+    listed = NEED.findall(quality_document())
+    assert set(listed) == in_code
+    assert len(listed) == len(in_code)
+    of_suites = {name for name, *_ in ROW.findall(quality_document())}
+    of_dbt = {f"{model}.{name}" for model, name in named_tests()}
+    assert {check for _, check, _ in in_code} - of_suites - of_dbt == set()
+
+
+def named_tests() -> Iterator[tuple[str, str]]:
+    """Model and name of every data test with a name of its own."""
+    for node in properties():
+        for holder in (node, *node.get("columns", [])):
+            for test in holder.get("data_tests", []):
+                for said in test.values() if isinstance(test, dict) else ():
+                    if "name" in (said or {}):
+                        yield node["name"], said["name"]
 
 
 def test_every_kind_of_dbt_test_is_explained() -> None:

@@ -109,6 +109,11 @@ class SitePaths:
         return self.root / "models"
 
     @property
+    def audit_log(self) -> Path:
+        """What was decided here and for whom, one JSON object a line; only ever added to."""
+        return self.root / "audit.log"
+
+    @property
     def key(self) -> Path:
         """The hospital's pseudonymisation key, a file of mode 0600."""
         return self.root / "keys" / "pseudonym.key"

@@ -243,6 +243,30 @@ class Threshold(_Section):
     decided: Day = Field(description="the day of the decision, such as 2024-12-31")
 
 
+class AlertsConfig(_Section):
+    """Where a closed gate is told: the webhook whose address stands in a variable or a file.
+
+    The address is a secret, because whoever has it can write there; it never stands in this file.
+    An attempt takes at most about `timeout_seconds`; Dagster ends a sensor after a minute.
+    """
+
+    webhook_env: Text | None = None
+    webhook_file: Text | None = None
+    timeout_seconds: Annotated[int, Strict(), Field(ge=1, le=20)] = 10
+
+    @model_validator(mode="after")
+    def _one_webhook(self) -> Self:
+        _check_one(self.webhook_env, self.webhook_file, "webhook")
+        if not self.webhook_env and not self.webhook_file:
+            raise ValueError("got no webhook, wants webhook_env or webhook_file")
+        # What it got is not shown: it may be the address itself.
+        if self.webhook_env and not re.fullmatch(r"[A-Za-z_]\w*", self.webhook_env):
+            raise ValueError("webhook_env: wants the name of a variable, such as ALERTS_WEBHOOK")
+        if self.webhook_file and "://" in self.webhook_file:
+            raise ValueError("webhook_file: wants the path of the file that holds the address")
+        return self
+
+
 class SiteConfig(_Section):
     """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded.
 
@@ -261,6 +285,7 @@ class SiteConfig(_Section):
     values: dict[Dotted, tuple[str, ...]] = Field(default_factory=dict)
     not_recorded: tuple[Dotted, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    alerts: AlertsConfig | None = None
 
     @model_validator(mode="after")
     def _one_threshold_per_check(self) -> Self:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from pumasi.config.site import Threshold
 from pumasi.errors import ConfigError
 from pumasi.quality.judge import judge
+from pumasi.quality.names import no_such_check
 from pumasi.quality.outcome import Check, Outcome, Status
 
 
@@ -55,11 +55,7 @@ def _judged_again(outcome: Outcome, threshold: Threshold) -> Outcome:
 
 
 def _unknown(check: str, names: set[str]) -> str:
-    table = check.partition(".")[0]
-    near = get_close_matches(check, names, n=3, cutoff=0.6)
-    near = near or sorted(name for name in names if name.startswith(f"{table}."))
-    hint = f"near it: {', '.join(near)}" if near else f"no check of a table named '{table}' ran"
     return (
-        f"threshold of the site for '{check}': this build has no such check; {hint}. "
+        f"threshold of the site for '{check}': {no_such_check(check, names)}. "
         "Correct `check` in [[thresholds]] of the site's file, or take the entry out"
     )

@@ -119,7 +119,7 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
             'name = "Bada"',
             'colour = "blue"\nname = "Bada"',
             "colour is not a key of this file; it knows id, name, format, description, real, "
-            "source, vocabulary, mapping, values, thresholds",
+            "source, vocabulary, mapping, values, thresholds, alerts",
         ),
         (
             'name = "Bada"\n',
@@ -224,6 +224,31 @@ def test_the_text_columns_are_those_of_the_contracts() -> None:
         for form in CONTRACTS.values()
     }
     assert {name: set(columns) for name, columns in VALUE_COLUMNS.items()} == of_contracts
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("", "alerts: got no webhook, wants webhook_env or webhook_file"),
+        ('webhook_env = "A"\nwebhook_file = "b"', "got webhook_env and webhook_file, wants one"),
+        ('webhook_env = "https://h/s3cr3t"', "webhook_env: wants the name of a variable, such as"),
+        ('webhook_file = "https://h/s3cr3t"', "webhook_file: wants the path of the file that hold"),
+        ('webhook = "https://h/s3cr3t"', "alerts.webhook is not a key of this file; did you mean"),
+    ],
+)
+def test_the_address_of_a_webhook_is_named_and_never_written(
+    tmp_path: Path, section: str, problem: str
+) -> None:
+    message = problem_of(tmp_path, f"{GOOD}\n[alerts]\n{section}\n")
+    assert problem in message
+    assert "s3cr3t" not in message
+
+
+def test_the_file_of_a_webhook_is_relative_to_the_sites_file(tmp_path: Path) -> None:
+    site = load_site(write_site(tmp_path, f'{GOOD}\n[alerts]\nwebhook_file = "keys/hook"\n'))
+    assert site.alerts is not None
+    assert site.alerts.webhook_file == str(tmp_path / "keys" / "hook")
+    assert site.alerts.timeout_seconds == 10
 
 
 def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
