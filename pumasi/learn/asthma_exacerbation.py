@@ -49,7 +49,7 @@ ASTHMA_EXACERBATION = Task(
     outcome="has_exacerbation_12m",
     needs=(
         Need("person.gender_is_known"),
-        Need("person.has_an_observation_period"),
+        Need("observation_period.every_person_has_a_row", limit=0.05),
         # Attacks are counted by emergency visits, stays and courses of steroids.
         Need("visit_occurrence.visit_concept_id_is_mapped"),
         Need("drug_exposure.drug_concept_id_is_mapped"),

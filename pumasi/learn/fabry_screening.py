@@ -49,8 +49,10 @@ FABRY_SCREENING = Task(
     outcome="has_fabry_5y",
     needs=(
         Need("person.gender_is_known"),
-        Need("person.has_an_observation_period"),
+        Need("observation_period.every_person_has_a_row", limit=0.05),
         Need("condition_occurrence.condition_concept_id_is_mapped"),
+        # Where nobody was tested, or results have no unit, nobody can be told to have it.
+        Need("measurement.fabry_test_has_a_unit", limit=0.0),
         # A number without a known unit has no value: eGFR and albuminuria would count as absent.
         Need("int_measurements_standardised.the_unit_of_a_number_is_known", limit=0.0),
     ),

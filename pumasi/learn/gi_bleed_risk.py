@@ -28,7 +28,7 @@ GI_BLEED_RISK = Task(
     outcome="has_gi_bleed_365",
     needs=(
         Need("person.gender_is_known"),
-        Need("person.has_an_observation_period"),
+        Need("observation_period.every_person_has_a_row", limit=0.05),
         # Who is a new user, and who bleeds, is read from drugs and conditions alone.
         Need("drug_exposure.drug_concept_id_is_mapped"),
         Need("drug_exposure.drug_exposure_start_date_is_in_observation"),
