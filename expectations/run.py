@@ -62,7 +62,7 @@ def run(
     from expectations.suites import SUITES
 
     repair()
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         database = Path(folder) / "candidate.duckdb"
         through = make_views(database, candidate, vocabulary, SUITES)
         outcomes: list[Outcome] = []
@@ -190,7 +190,7 @@ def _cause(exception_info: Mapping[str, Any] | None) -> str | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Great Expectations from logging: it logs tracebacks, which may quote a value."""
     logger = logging.getLogger("great_expectations")
     level, propagate = logger.level, logger.propagate

@@ -572,6 +572,15 @@ def quality_run(
     typer.echo(f"written to {out}")
 
 
+@quality_app.command("docs")
+def quality_docs(site: Site = None) -> None:
+    """Write Great Expectations' Data Docs on a hospital's last candidate.
+
+    The pages hold counts only. They fetch their style from the internet: without it they are plain.
+    """
+    _run("expectations", [get_site(site).id], {})
+
+
 def _print_plan(cdm: Cdm) -> None:
     from pumasi.quality import catalogue
 
@@ -837,7 +846,12 @@ def demo(
 def _orchestrate(arguments: Sequence[str], site_id: str | None = None) -> NoReturn:
     write_workspace()
     write_dagster_home()
-    environment = program_environment() | ({"PUMASI_SITE": site_id} if site_id else {})
-    program = [sys.executable, "-m", "orchestration", *arguments]
+    _run("orchestration", arguments, {"PUMASI_SITE": site_id} if site_id else {})
+
+
+def _run(package: str, arguments: Sequence[str], variables: dict[str, str]) -> NoReturn:
+    """Run a package that the library doesn't know as a program, and end as it ends."""
+    program = [sys.executable, "-m", package, *arguments]
+    environment = program_environment() | variables
     done = subprocess.run(program, env=environment, check=False)  # noqa: S603 - no shell
     raise typer.Exit(done.returncode)

@@ -99,6 +99,11 @@ class SitePaths:
         return self.root / "offenders.csv"
 
     @property
+    def data_docs(self) -> Path:
+        """Pages of Great Expectations on the candidate, made when asked for."""
+        return self.root / "data_docs"
+
+    @property
     def releases(self) -> Path:
         """Sealed releases."""
         return self.root / "releases"
