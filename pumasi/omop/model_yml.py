@@ -2,7 +2,7 @@
 
 `python -m pumasi.omop.model_yml` writes one file beside each model of `dbt_project/models/omop`:
 columns in the specification's order with their types, and data tests. Required fields are
-`not_null`, keys besides `unique`, references to another table of the data `relationships`. A table
+`not_null`, keys besides `unique`, references to another table of persons `relationships`. A table
 without a source in any format has its contract alone, for there is nothing to test; so has what
 the vocabulary delivers, but for its keys: all else is counted set-wise by `pumasi.quality`.
 """
@@ -19,6 +19,9 @@ from pumasi.omop.sources import has_source
 
 # One row per dead person is our promise; the specification names no key of death.
 _UNIQUE_BESIDES = frozenset({("death", "person_id")})
+# Who and where stays as delivered: it tells rows apart also where nothing more is delivered of it,
+# and what it leads to is about many persons. The catalogue counts what leads nowhere.
+_KEPT_AS_DELIVERED = frozenset({"location", "care_site", "provider"})
 # Words of SQL: as a name of a column they must be quoted.
 _RESERVED = frozenset({"offset"})
 _TYPES = {"integer": "integer", "float": "double", "date": "date", "datetime": "timestamp"}
@@ -83,11 +86,16 @@ def _data_tests(table: CdmTable, field: CdmField) -> Iterator[str]:
     if field.primary_key or (table.name, field.name) in _UNIQUE_BESIDES:
         yield "- unique"
     other = cdm_tables().get(field.foreign_table or "")
-    if other and other.schema != "VOCAB" and has_source(other.name):
+    if other and _is_guarded(other):
         yield "- relationships:"
         yield "    arguments:"
         yield f"      to: ref('{other.name}')"
         yield f"      field: {field.foreign_field}"
+
+
+def _is_guarded(other: CdmTable) -> bool:
+    is_data = other.schema != "VOCAB" and has_source(other.name)
+    return is_data and other.name not in _KEPT_AS_DELIVERED
 
 
 def write_model_yml(root: Path) -> None:

@@ -29,7 +29,20 @@ _OF_EVERY_FORMAT = frozenset(
 )
 # What a format has besides; no delivery must bring it.
 _OF_FORMAT: Mapping[str, frozenset[str]] = {
-    "omop_cdm": frozenset(),
+    "omop_cdm": frozenset(
+        {
+            "visit_detail",
+            "device_exposure",
+            "specimen",
+            "note",
+            "payer_plan_period",
+            "episode",
+            "dose_era",
+            "location",
+            "care_site",
+            "provider",
+        }
+    ),
     "fhir_r4": frozenset(),
     "synthea_csv": frozenset(),
     "hospital_csv": frozenset(),

@@ -11,8 +11,9 @@ import pytest
 
 from pumasi.compiled import CompiledProject
 from pumasi.config import SitePaths
-from pumasi.omop import cdm_tables, tables_without_source
+from pumasi.omop import OPTIONAL_TABLES, cdm_tables, tables_without_source
 from pumasi.omop.model_yml import column_type
+from tests.dbt.test_records import FILES
 from tests.extract.extracts import HOSPITAL, site_of, write_files
 from tests.hospital import ASTHMA, TinyHospital, ingest, tiny_site, write_vocabulary
 
@@ -38,7 +39,17 @@ def hospital_site(folder: Path) -> SitePaths:
     return ingest(config, folder)
 
 
-MADE: dict[str, Callable[[Path], SitePaths]] = {"fhir_r4": fhir_site, "hospital_csv": hospital_site}
+def omop_site(folder: Path) -> SitePaths:
+    source = write_files(folder / "source", FILES)
+    config = site_of(source, as_of=date(2021, 1, 1), vocabulary={"source": "project"})
+    return ingest(config, folder)
+
+
+MADE: dict[str, Callable[[Path], SitePaths]] = {
+    "fhir_r4": fhir_site,
+    "hospital_csv": hospital_site,
+    "omop_cdm": omop_site,
+}
 
 
 @pytest.fixture(scope="module", params=MADE)
@@ -46,9 +57,14 @@ def built(
     request: pytest.FixtureRequest,
     fhir_project: CompiledProject,
     hospital_project: CompiledProject,
+    omop_project: CompiledProject,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Built:
-    projects = {"fhir_r4": fhir_project, "hospital_csv": hospital_project}
+    projects = {
+        "fhir_r4": fhir_project,
+        "hospital_csv": hospital_project,
+        "omop_cdm": omop_project,
+    }
     paths = MADE[request.param](tmp_path_factory.mktemp(request.param))
     return request.param, projects[request.param].build(paths)
 
@@ -70,6 +86,15 @@ def test_what_has_no_source_has_no_row(built: Built) -> None:
     for table in sorted(tables_without_source(source_format)):
         assert warehouse.execute(f"select count(*) from omop.{table}").fetchall() == [(0,)], table
     assert warehouse.execute("select count(*) from omop.person").fetchall() != [(0,)]
+
+
+def test_a_site_of_omop_tables_fills_what_the_format_has(built: Built) -> None:
+    source_format, warehouse = built
+    if source_format == "omop_cdm":
+        for table in sorted(OPTIONAL_TABLES - tables_without_source(source_format)):
+            assert warehouse.execute(f"select count(*) > 0 from omop.{table}").fetchall() == [
+                (True,)
+            ], table
 
 
 def test_what_is_declared_always_empty_holds_no_value(built: Built) -> None:
