@@ -7,8 +7,11 @@ import dagster as dg
 from orchestration.site.builds import closed_when_broken, provenance
 from orchestration.site.extract import pool
 from orchestration.site.quality import load_checked
+from pumasi.atomic import write_text
 from pumasi.config import SiteConfig, SitePaths
+from pumasi.errors import PumasiError
 from pumasi.release import Release, seal
+from pumasi.report.scorecard import release_scorecard, scorecard_file
 
 GATE = "gate_is_open"
 
@@ -41,9 +44,27 @@ def assets(config: SiteConfig, paths: SitePaths) -> list[dg.AssetsDefinition]:
                 transformation=checked.transformation,
             )
         reasons = sealed.reasons_closed()
-        return dg.MaterializeResult(metadata=_card(sealed), check_results=[_gate(sealed, reasons)])
+        said = _card(sealed) | {"scorecard": _write_scorecard(config, paths, sealed, context)}
+        return dg.MaterializeResult(metadata=said, check_results=[_gate(sealed, reasons)])
 
     return [release]
+
+
+def _write_scorecard(
+    config: SiteConfig, paths: SitePaths, sealed: Release, context: dg.AssetExecutionContext
+) -> str:
+    """Write the page beside the release and return where; it changes nothing of what was sealed.
+
+    A page that can't be written says so and ends no build: `pumasi release scorecard` writes it.
+    """
+    file = scorecard_file(sealed)
+    try:
+        file.parent.mkdir(exist_ok=True)
+        write_text(file, release_scorecard(config, paths, sealed))
+    except (PumasiError, OSError) as error:
+        context.log.warning(f"the scorecard can't be written: {type(error).__name__}")
+        return "not written; the log says why, `pumasi release scorecard` writes it"
+    return str(file.relative_to(paths.root))
 
 
 def _card(sealed: Release) -> dict[str, str | int]:

@@ -1,0 +1,42 @@
+"""What a build holds, and whether that is as in the last release: the counts and their checks.
+
+The characterisation is written beside the candidate, and sealing takes it over.
+"""
+
+from datetime import date
+
+from pumasi.config import SitePaths
+from pumasi.quality import Outcome
+from pumasi.quality.characterisation import (
+    FILE,
+    cdm_of_files,
+    characterise,
+    read_characterisation,
+    write_characterisation,
+)
+from pumasi.quality.drift import Compared, drift_outcomes
+from pumasi.quality.series import series_outcomes
+from pumasi.release import Candidate, last_characterised
+from pumasi.warehouse import memory_limit
+
+
+def compare(paths: SitePaths, candidate: Candidate, today: date) -> list[Outcome]:
+    """Characterise the candidate, and return the outcomes of its series and of drift.
+
+    Raises:
+        QualityError: its tables can't be characterised.
+        ReleaseError: the last release is not what was sealed.
+    """
+    with cdm_of_files(candidate.folder, paths.vocabulary, today, memory_limit()) as cdm:
+        found = characterise(cdm)
+    write_characterisation(found, candidate.folder / FILE)
+    now = Compared(found, candidate.folder / "person.parquet")
+    return [*series_outcomes(found), *drift_outcomes(now, _before(paths))]
+
+
+def _before(paths: SitePaths) -> Compared | None:
+    release = last_characterised(paths)
+    file = None if release is None else release.characterisation()
+    if release is None or file is None:
+        return None
+    return Compared(read_characterisation(file), release.table("person"))
