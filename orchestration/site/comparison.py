@@ -6,6 +6,7 @@ The characterisation is written beside the candidate, and sealing takes it over.
 from datetime import date
 
 from pumasi.config import SitePaths
+from pumasi.errors import QualityError
 from pumasi.quality import Outcome
 from pumasi.quality.characterisation import (
     FILE,
@@ -35,8 +36,12 @@ def compare(paths: SitePaths, candidate: Candidate, today: date) -> list[Outcome
 
 
 def _before(paths: SitePaths) -> Compared | None:
+    """The last release; None without one, or if another version counted otherwise."""
     release = last_characterised(paths)
     file = None if release is None else release.characterisation()
     if release is None or file is None:
         return None
-    return Compared(read_characterisation(file), release.table("person"))
+    try:
+        return Compared(read_characterisation(file), release.table("person"))
+    except QualityError:
+        return None
