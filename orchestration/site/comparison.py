@@ -7,8 +7,9 @@ from datetime import date
 
 from pumasi.config import SitePaths
 from pumasi.errors import QualityError
-from pumasi.quality import Outcome
+from pumasi.quality import Category, Outcome
 from pumasi.quality.characterisation import (
+    EVENT_TABLES,
     FILE,
     cdm_of_files,
     characterise,
@@ -33,6 +34,19 @@ def compare(paths: SitePaths, candidate: Candidate, today: date) -> list[Outcome
     write_characterisation(found, candidate.folder / FILE)
     now = Compared(found, candidate.folder / "person.parquet")
     return [*series_outcomes(found), *drift_outcomes(now, _before(paths))]
+
+
+def categories() -> set[tuple[str, Category]]:
+    """Every table and category of which there are checks here, if the table is there.
+
+    Deaths have no series: their completeness is asked by Great Expectations.
+    """
+    of_events: set[tuple[str, Category]] = {(each.name, "plausibility") for each in EVENT_TABLES}
+    of_series: set[tuple[str, Category]] = {
+        (each.name, "completeness") for each in EVENT_TABLES if each.name != "death"
+    }
+    of_person: set[tuple[str, Category]] = {("person", "plausibility"), ("person", "completeness")}
+    return of_person | of_events | of_series
 
 
 def _before(paths: SitePaths) -> Compared | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from orchestration.site.comparison import compare
+from orchestration.site.comparison import categories, compare
 from pumasi.quality import Outcome, Status
 from pumasi.quality.characterisation import write_characterisation
 from pumasi.release import Provenance, latest_release, read_candidate, seal
@@ -43,6 +43,14 @@ def test_the_next_candidate_is_compared_with_it(built: Ward) -> None:
     assert outcomes[THERE].denominator == 61
 
 
+def test_every_outcome_stands_on_an_asset_check(built: Ward) -> None:
+    release = latest_release(built.paths)
+    assert release is not None
+    found = {(o.table, o.category) for o in release.outcomes if o.source in ("series", "drift")}
+    tables = set(release.tables)
+    assert {pair for pair in categories() if pair[0] in tables} == found
+
+
 def test_counts_of_another_form_are_not_compared(built: Ward) -> None:
     release = latest_release(built.paths)
     assert release is not None
@@ -68,8 +76,8 @@ def without_half_of_the_persons(built: Ward) -> dict[str, Outcome]:
     """Outcomes of the same candidate once more, without half of its persons."""
     candidate = read_candidate(built.paths)
     file = built.paths.candidate / "person.parquet"
-    half = duckdb.execute(
-        "select * from read_parquet($1) where person_id % 2 = 0", [str(file)]
+    half = duckdb.sql(
+        "select * from read_parquet($1) where person_id % 2 = 0", params=[str(file)]
     ).to_arrow_table()
     file.unlink()
     write_characterisation(half, file)
