@@ -44,7 +44,7 @@ from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file, write_dagster_home, write_workspace
 from pumasi.config.writing import NewSite, new_site_file
 from pumasi.errors import ConfigError, PumasiError, ReleaseError, WithdrawalError
-from pumasi.quality import Outcome, Purpose, waiver_state
+from pumasi.quality import Outcome, Purpose, Status, waiver_state
 from pumasi.release import Release, ask_gate, latest_release, verify_release
 from pumasi.release.prune import prune
 from pumasi.release.release import load_release
@@ -514,6 +514,29 @@ def waiver_list(
     typer.echo("none has been sealed" if release is None else release.id)
 
 
+@release_app.command("scorecard")
+def release_scorecard(
+    release_id: ReleaseId = None,
+    site: Site = None,
+    out: Annotated[Path | None, typer.Option(help="HTML file; default beside the release.")] = None,
+) -> None:
+    """Write one page, for the hospital only: is the release good enough, for what, why not."""
+    from pumasi.report import scorecard
+
+    release = _verified(release_id, site)
+    config = get_site(site)
+    paths, waivers = SitePaths.of(config.id), load_waivers(config.id)
+    page = scorecard.release_scorecard(config, paths, release, waivers, datetime.now(UTC))
+    file = out or scorecard.scorecard_file(release)
+    _write_page(file, page)
+
+
+def _write_page(file: Path, page: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, page)
+    typer.echo(f"wrote {file}: for the hospital only")
+
+
 def _verified(release_id: str | None, site: str | None) -> Release:
     config = get_site(site)
     paths = SitePaths.of(config.id)
@@ -539,6 +562,9 @@ def quality_run(
         bool,
         typer.Option("--keys", help="Also write keys of up to 20 offending rows of each failure."),
     ] = False,
+    scorecard: Annotated[
+        Path | None, typer.Option(help="Also write a page of the results: an HTML file.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many checks of which type, run none.")
     ] = False,
@@ -568,6 +594,8 @@ def quality_run(
         write_text(out / "results.json", catalogue.dqd_json(layout))
         if keys:
             catalogue.write_keys(catalogue.offender_keys(cdm, results), out / "keys.csv")
+        if scorecard is not None:
+            _write_catalogue_page(scorecard, cdm, f"{database.stem}, schema {schema}", results)
     _print_quality(results)
     typer.echo(f"written to {out}")
 
@@ -579,6 +607,50 @@ def quality_docs(site: Site = None) -> None:
     The pages hold counts only. They fetch their style from the internet: without it they are plain.
     """
     _run("expectations", [get_site(site).id], {})
+
+
+def _write_catalogue_page(file: Path, cdm: Cdm, name: str, results: Sequence[CheckResult]) -> None:
+    from pumasi.quality.characterisation import characterise
+    from pumasi.report.scorecard import catalogue_scorecard
+
+    _write_page(file, catalogue_scorecard(cdm, name, results, characterise(cdm)))
+
+
+@quality_app.command("history")
+def quality_history(
+    site: Site = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write every outcome: a .parquet or .csv file.")
+    ] = None,
+) -> None:
+    """Show the outcomes of all builds of a hospital, and which checks move before they fail."""
+    from pumasi.release.history import history, write_history
+
+    past = history(SitePaths.of(get_site(site).id))
+    table = Table(
+        "seal", "release", "sealed at", *(each.value.replace("_", " ") for each in Status)
+    )
+    for each in past.seals:
+        counts = Counter(outcome.status for outcome in each.outcomes)
+        sealed_at = f"{each.sealed_at:%Y-%m-%d %H:%M %Z}"
+        numbers = (f"{counts[status]:,}" for status in Status)
+        table.add_row(str(each.number), each.release_id, sealed_at, *numbers)
+    Console().print(table)
+    for number in past.damaged:
+        typer.echo(f"seal {number} is damaged and left out: pumasi release verify says how")
+    for trend in past.trends:
+        way = "rises" if trend.rises else "falls"
+        typer.echo(
+            f"{trend.check} {way} to {trend.shares[-1]:.2%}; expected {trend.lower:.2%} to "
+            f"{trend.upper:.2%}, allowed {trend.threshold:.2%}"
+        )
+    if not past.trends:
+        typer.echo(
+            "no check that passes has moved; it takes three builds before the last to say so"
+        )
+    if out is not None:
+        write_history(past.table(), out)
+        typer.echo(f"wrote {out}")
 
 
 def _print_plan(cdm: Cdm) -> None:

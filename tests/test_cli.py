@@ -14,7 +14,9 @@ import typer.main
 from pumasi.cli import _cell, app, main
 from pumasi.config import load_network, project_root
 from pumasi.learn.tasks import TASKS
+from pumasi.quality import Outcome
 from tests.extract.extracts import ndjson, patient
+from tests.quality.record import record
 from tests.release.tiny import TinySite, failed, passed
 
 
@@ -391,6 +393,50 @@ def test_a_changed_byte_is_found_by_verifying(tiny: TinySite, pumasi: Pumasi) ->
     said = pumasi("release", "verify", release.id)
     assert said.code == 1
     assert "person" in said.err
+
+
+def test_the_scorecard_of_the_latest_or_a_named_release_is_written(
+    tiny: TinySite, pumasi: Pumasi, tmp_path: Path
+) -> None:
+    first = tiny.seal(passed(), failed())
+    tiny.build("delete from omop.person where year_of_birth < 1960")
+    latest = tiny.seal()
+    beside = latest.folder / "scorecards" / "000002.html"
+    assert pumasi("release", "scorecard").out == f"wrote {beside}: for the hospital only\n"
+    assert "The release is open" in beside.read_text()
+    named = tmp_path / "new" / "card.html"
+    assert pumasi("release", "scorecard", first.id, "--out", str(named)).code == 0
+    assert "The release is closed" in named.read_text()
+
+
+def test_the_history_is_shown_with_what_moves_and_written(
+    tiny: TinySite, pumasi: Pumasi, tmp_path: Path
+) -> None:
+    values = {**passed("person.a").__dict__, "denominator": 10_000, "threshold": 0.05}
+    for violations in (100, 104, 97):
+        tiny.seal(Outcome(**{**values, "violations": violations}))
+    assert "no check that passes has moved" in pumasi("quality", "history").out
+    tiny.seal(Outcome(**{**values, "violations": 180}))
+    said = pumasi("quality", "history", "--out", str(tmp_path / "all.csv"))
+    assert "person.a rises to 1.80%; expected 0.71% to 1.30%, allowed 5.00%" in said.out
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
+    said = pumasi("quality", "history", "--out", str(tmp_path / "all.txt"))
+    assert (said.code, "written as .parquet or .csv" in said.err) == (1, True)
+
+
+def test_a_page_of_any_database_is_written_with_its_checks(
+    pumasi: Pumasi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUMASI_HOME", str(tmp_path / "home"))
+    cdm = record(months=12)
+    cdm.connection.execute(f"attach '{tmp_path / 'other.duckdb'}' as other")
+    cdm.connection.execute("copy from database memory to other; detach other")
+    page = tmp_path / "card.html"
+    database = ("--database", str(tmp_path / "other.duckdb"), "--schema", "cdm")
+    said = pumasi("quality", "run", *database, "--scorecard", str(page))
+    assert f"wrote {page}: for the hospital only" in said.out
+    assert "other, schema cdm: OMOP CDM" in page.read_text()
+    assert "<svg" in page.read_text()
 
 
 def test_identifiers_of_who_withdraws_come_from_a_file_or_standard_input(

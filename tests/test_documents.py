@@ -23,6 +23,9 @@ from pumasi.cli import app
 from pumasi.config import project_root
 from pumasi.learn.tasks import TASKS
 from pumasi.quality import Severity, conservation_outcomes
+from pumasi.quality.drift import drift_outcomes
+from pumasi.quality.series import series_outcomes
+from tests.quality.record import compared, record
 
 ROOT = project_root()
 DBT = ROOT / "dbt_project"
@@ -272,6 +275,20 @@ def test_every_check_of_conservation_is_listed_as_it_is(tmp_path: Path) -> None:
         row = rf"table>\.{sentence}` \| {outcome.category} \| {100 * outcome.threshold:g}% \|"
         assert re.search(row, quality_document()), outcome
         assert outcome.severity is Severity.ERROR
+
+
+def test_every_check_of_series_and_drift_is_listed_as_it_is(tmp_path: Path) -> None:
+    now = compared(record(), tmp_path)
+    outcomes = [*series_outcomes(now.characterised), *drift_outcomes(now, now)]
+    for outcome in outcomes:
+        said = outcome.name.partition(".")[2]
+        said = re.sub(r"^\d+_", "<concept id>_", said)
+        row = rf"(?:<table>|{outcome.table})\.{re.escape(said)}` \| {outcome.category} \| "
+        found = re.search(rf"{row}(.*?) \|", quality_document())
+        assert found, outcome
+        if not found[1].startswith("the share before"):
+            assert found[1] == f"{100 * outcome.threshold:g}%", outcome
+        assert outcome.severity is Severity.WARN
 
 
 def test_every_python_example_can_be_compiled_and_imports_what_exists() -> None:

@@ -7,10 +7,13 @@ import dagster as dg
 from orchestration.site.builds import closed_when_broken, provenance
 from orchestration.site.extract import pool
 from orchestration.site.quality import load_checked
-from pumasi.config import SiteConfig, SitePaths
+from pumasi.atomic import write_text
+from pumasi.config import SiteConfig, SitePaths, load_waivers
+from pumasi.errors import PumasiError
 from pumasi.learn.tasks import TASKS
 from pumasi.quality import Verdict
 from pumasi.release import Release, ask_gate, seal
+from pumasi.report.scorecard import release_scorecard, scorecard_file
 
 GATE = "gate_is_open"
 
@@ -48,12 +51,36 @@ def assets(config: SiteConfig, paths: SitePaths) -> list[dg.AssetsDefinition]:
             )
         verdict = ask_gate(config.id, sealed, None, now)
         tasks = {task.name: ask_gate(config.id, sealed, task.purpose, now) for task in TASKS}
+        scorecard = _write_scorecard(config, paths, sealed, now, context)
+        said = _card(sealed, verdict) | {"scorecard": scorecard}
         return dg.MaterializeResult(
-            metadata=_card(sealed, verdict) | _card_of_tasks(verdict, tasks),
+            metadata=said | _card_of_tasks(verdict, tasks),
             check_results=[_gate(sealed, verdict)],
         )
 
     return [release]
+
+
+def _write_scorecard(
+    config: SiteConfig,
+    paths: SitePaths,
+    sealed: Release,
+    now: datetime,
+    context: dg.AssetExecutionContext,
+) -> str:
+    """Write the page beside the release and return where; it changes nothing of what was sealed.
+
+    A page that can't be written says so and ends no build: `pumasi release scorecard` writes it.
+    """
+    file = scorecard_file(sealed)
+    try:
+        file.parent.mkdir(exist_ok=True)
+        page = release_scorecard(config, paths, sealed, load_waivers(config.id), now)
+        write_text(file, page)
+    except (PumasiError, OSError) as error:
+        context.log.warning(f"the scorecard can't be written: {type(error).__name__}")
+        return "not written; the log says why, `pumasi release scorecard` writes it"
+    return str(file.relative_to(paths.root))
 
 
 def _card(sealed: Release, verdict: Verdict) -> dict[str, str | int]:

@@ -43,6 +43,22 @@ def latest_release(paths: SitePaths) -> Release | None:
     return load_release(paths, files[newest])
 
 
+def last_characterised(paths: SitePaths) -> Release | None:
+    """Return the last sealed release that has its tables and what they hold; None without one.
+
+    It is what a new build is compared with, open or closed. One that is damaged is passed over: it
+    says nothing that can be relied on, and `pumasi release list` names it.
+    """
+    for file in reversed(seal_files(paths).values()):
+        try:
+            release = load_release(paths, file)
+            if release.characterisation() is not None:
+                return release
+        except ReleaseError:
+            continue
+    return None
+
+
 def ask_gate(
     site_id: str,
     release: Release,
@@ -153,6 +169,10 @@ def _problems_of_files(release: Release) -> list[str]:
     found = {path.name for path in (release.folder / "tables").glob("*")}
     if release.is_purged:
         return [f"release {release.id}: was purged and still has tables"] if found else []
+    try:
+        release.characterisation()
+    except ReleaseError as error:
+        problems.append(str(error))
     with duckdb.connect() as connection:
         for name, entry in release.manifest.tables.items():
             try:

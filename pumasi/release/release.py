@@ -100,6 +100,27 @@ class Release:
         """Return a table, verified as by `table`, as a relation of the connection."""
         return connection.read_parquet(str(self.table(name)))
 
+    def characterisation(self) -> Path | None:
+        """Return the file of what the build's tables hold; None if there is none, or it was purged.
+
+        Raises ReleaseError when the file is not what was sealed.
+        """
+        sealed = self.seal.characterisation_sha256
+        if sealed is None or self.is_purged:
+            return None
+        path = characterisation_file(self.folder, self.seal.number)
+        if not path.is_file() or sha256_of_file(path) != sealed:
+            raise ReleaseError(
+                f"release {self.id}, seal {self.seal.number}: {path.name} is not what was sealed. "
+                f"{_REMEDY}"
+            )
+        return path
+
+
+def characterisation_file(release: Path, number: int) -> Path:
+    """Where the characterisation lies that belongs to a seal of the release's folder."""
+    return release / "seals" / f"{number:06d}.characterisation.parquet"
+
 
 def load_release(paths: SitePaths, seal_file: Path) -> Release:
     """Return the release that the seal file belongs to.
