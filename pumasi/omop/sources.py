@@ -44,7 +44,7 @@ _OF_FORMAT: Mapping[str, frozenset[str]] = {
         }
     ),
     "fhir_r4": frozenset(),
-    "synthea_csv": frozenset(),
+    "synthea_csv": frozenset({"device_exposure", "payer_plan_period", "care_site", "provider"}),
     "hospital_csv": frozenset(),
 }
 _VOCABULARY = frozenset(t.name for t in cdm_tables().values() if t.schema == "VOCAB")

@@ -86,6 +86,11 @@ READ = {
         "observations": 990,
         "procedures": 249,
         "immunizations": 29,
+        "devices": 3,
+        "supplies": 72,
+        "payer_transitions": 1051,
+        "organizations": 63,
+        "providers": 166,
     },
 }
 READ["gibleed_csv"] = READ["gibleed"]
@@ -98,7 +103,8 @@ NULLED = {
     "smart": {"observation": 190},
     # Supplies that are not in days.
     "tietai": {"observation": 2262, "medication_request": 210},
-    "synthea": {"observations": 373},
+    # Names of organizations and specialties of providers besides.
+    "synthea": {"observations": 373, "organizations": 63, "providers": 166},
 }
 EVERY = sorted(READ)
 

@@ -14,14 +14,14 @@
 {% macro formats_with(entity) -%}
     {{ return({
         'visit_details': ['omop_cdm'],
-        'devices': ['omop_cdm'],
+        'devices': ['omop_cdm', 'synthea_csv'],
         'specimens': ['omop_cdm'],
         'notes': ['omop_cdm'],
-        'payer_plan_periods': ['omop_cdm'],
+        'payer_plan_periods': ['omop_cdm', 'synthea_csv'],
         'episodes': ['omop_cdm'],
         'dose_eras': ['omop_cdm'],
         'locations': ['omop_cdm'],
-        'care_sites': ['omop_cdm'],
-        'providers': ['omop_cdm'],
+        'care_sites': ['omop_cdm', 'synthea_csv'],
+        'providers': ['omop_cdm', 'synthea_csv'],
     }[entity]) }}
 {%- endmacro %}
