@@ -46,7 +46,7 @@ ASTHMA_EXACERBATION = Task(
         "charlson_2011",
     ),
     outcome="has_exacerbation_12m",
-    needs=("person.gender_is_known", "person.has_an_observation_period"),
+    needs=("person.gender_is_known", "observation_period.every_person_has_a_row"),
     chosen_when=("is_yearly_index", "is_korean_claims"),
     concept_sets=(
         "act_score",

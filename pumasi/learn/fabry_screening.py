@@ -46,7 +46,7 @@ FABRY_SCREENING = Task(
         "had_short_pr_interval",
     ),
     outcome="has_fabry_5y",
-    needs=("person.gender_is_known", "person.has_an_observation_period"),
+    needs=("person.gender_is_known", "observation_period.every_person_has_a_row"),
     excluded_when=("is_suspected_by_180",),
     # With 20 cases in all, a test of the 30 % that are held out must do with a handful.
     minimum_events=5,

@@ -25,7 +25,7 @@ GI_BLEED_RISK = Task(
         "used_other_nsaid",
     ),
     outcome="has_gi_bleed_365",
-    needs=("person.gender_is_known", "person.has_an_observation_period"),
+    needs=("person.gender_is_known", "observation_period.every_person_has_a_row"),
     excluded_when=("both_drugs_on_index",),
     concept_sets=(
         "aspirin",
