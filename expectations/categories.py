@@ -19,7 +19,7 @@ _ALL: tuple[Category, ...] = ("conformance", "completeness", "plausibility")
 # Of the suites; what the catalogue checks is added.
 _SUITES: Mapping[str, tuple[Category, ...]] = {
     "person": ("completeness",),
-    "observation_period": _CONTENT,
+    "observation_period": ("completeness",),
     "death": _CONTENT,
     "visit_occurrence": _CONTENT,
     "condition_occurrence": _ALL,

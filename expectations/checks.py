@@ -1,7 +1,7 @@
 """The expectation that the catalogue's checks are run by: one per table and family of checks.
 
 Great Expectations plans a query for every condition that it is given, which costs about 20 ms each
-before there is data; the catalogue has some 1,700 conditions for a build. So a family is one
+before there is data; the catalogue has some 1,100 conditions for a build. So a family is one
 expectation with one metric, which counts all its checks in one grouped query on the connection of
 Great Expectations. Which checks there are, with their thresholds, is data (`pumasi.quality`).
 """
