@@ -21,7 +21,7 @@ _ALL: tuple[Category, ...] = ("conformance", "completeness", "plausibility")
 # their rows.
 _SUITES: Mapping[str, tuple[Category, ...]] = {
     "person": ("completeness",),
-    "observation_period": _CONTENT,
+    "observation_period": ("completeness",),
     "death": _CONTENT,
     "visit_occurrence": _CONTENT,
     "condition_occurrence": _ALL,

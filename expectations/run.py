@@ -111,8 +111,15 @@ def _outcomes(
     counted = judged_as_declared(chain.from_iterable(map(_counted, families)), declared)
     return [
         *(_outcome(table, result, may_be_empty, excused) for result in rules),
-        *(result.outcome for result in counted),
+        *(_excused(result) if excused else result.outcome for result in counted),
     ]
+
+
+def _excused(result: CheckResult) -> Outcome:
+    """Return the outcome of a check of a table that is empty and may be: nobody need have a row."""
+    if result.outcome.status in (Status.ERROR, Status.NOT_APPLICABLE):
+        return result.outcome
+    return judge(result.check.as_check(), 0, 0, may_be_empty=True)
 
 
 def _family(result: ExpectationValidationResult) -> list[str] | None:

@@ -119,7 +119,7 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
             'name = "Bada"',
             'colour = "blue"\nname = "Bada"',
             "colour is not a key of this file; it knows id, name, format, description, real, "
-            "source, vocabulary, mapping, values, thresholds, alerts",
+            "source, vocabulary, mapping, values, not_recorded, thresholds, alerts",
         ),
         (
             'name = "Bada"\n',
@@ -184,6 +184,27 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
             "observation.value_string =",
             "values.observation: got dict, wants a list",
         ),
+        (
+            'name = "Bada"',
+            'not_recorded = ["measurement.range_lo"]\nname = "Bada"',
+            "not_recorded: got measurement.range_lo, wants a field of OMOP CDM 5.4; did you mean "
+            "measurement.range_low?",
+        ),
+        (
+            'name = "Bada"',
+            'not_recorded = ["x.y"]\nname = "Bada"',
+            "not_recorded: got x.y, wants a field of OMOP CDM 5.4",
+        ),
+        (
+            'name = "Bada"',
+            'not_recorded = ["range_low"]\nname = "Bada"',
+            "not_recorded.0: got 'range_low', wants <table>.<name> in lower-case",
+        ),
+        (
+            'name = "Bada"',
+            'not_recorded = "measurement.range_low"\nname = "Bada"',
+            "not_recorded: got 'measurement.range_low', wants a list",
+        ),
         ("reason =", "reaso =", "thresholds.0.reaso is not a key of this file; did you mean rea"),
     ],
 )
@@ -192,6 +213,16 @@ def test_a_mistake_is_answered_with_field_what_it_got_and_what_it_wants(
 ) -> None:
     assert good in GOOD
     assert f"{tmp_path}/bada.toml: {problem}" in problem_of(tmp_path, GOOD.replace(good, wrong, 1))
+
+
+def test_a_site_says_which_fields_its_system_does_not_record(tmp_path: Path) -> None:
+    said = 'not_recorded = ["measurement.range_low", "person.race_source_value"]\n' + GOOD
+
+    assert load_site(write_site(tmp_path, GOOD)).not_recorded == ()
+    assert load_site(write_site(tmp_path, said)).not_recorded == (
+        "measurement.range_low",
+        "person.race_source_value",
+    )
 
 
 def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
