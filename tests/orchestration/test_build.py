@@ -167,7 +167,7 @@ def run_some(ward: Ward, selection: dg.AssetSelection) -> None:
 
 def test_what_was_made_again_since_is_not_shown_as_checked(built: Ward) -> None:
     candidate = dg.AssetKey(["tiny", "candidate"])
-    person = ("tiny/omop/person", "conformance")
+    person = ("tiny/omop/person", "plausibility")
     transform = dg.AssetSelection.groups("staging", "seeds", "intermediate", "omop", "marts")
     of_tables = dg.AssetSelection.checks_for_assets(
         *(key for key in built.definitions().resolve_asset_graph().get_all_asset_keys()

@@ -96,6 +96,14 @@ def test_what_a_task_needs_is_checked_in_a_build(names: Counter[str]) -> None:
     assert {name for name in needed if not name.startswith("concept_sets.")} <= names.keys()
 
 
+def test_what_a_hospital_of_the_demo_accepts_is_checked_in_a_build(names: Counter[str]) -> None:
+    """A threshold that names no check ends the build."""
+    network = load_network(project_root() / "network", resolve=False)
+    accepted = {t.check for config in network.values() for t in config.thresholds}
+    assert accepted
+    assert accepted <= names.keys()
+
+
 def test_the_workspace_names_the_four_hospitals_and_the_hub() -> None:
     workspace = yaml.safe_load((project_root() / "workspace.yaml").read_text())
     named = [each["python_module"]["attribute"] for each in workspace["load_from"]]
