@@ -16,6 +16,7 @@ from pumasi.quality import Severity, Status, reasons_closed
 from pumasi.quality.catalogue import build_checks
 from tests.expectations.tiny import (
     DECLARED,
+    EMPTY,
     TABLES,
     run_tiny,
     write_tiny_candidate,
@@ -153,7 +154,9 @@ def test_candidate_and_vocabulary_are_only_read(tmp_path: Path) -> None:
 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path: path.read_bytes() for path in files} == before
-    assert {path.name for path in candidate.iterdir()} == {f"{table}.parquet" for table in TABLES}
+    assert {path.name for path in candidate.iterdir()} == {
+        f"{table}.parquet" for table in (*TABLES, *EMPTY)
+    }
 
 
 def test_a_path_with_a_quote_in_it_is_read(tmp_path: Path) -> None:

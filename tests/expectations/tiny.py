@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 import expectations
+from pumasi.omop.cdm import cdm_tables
 from pumasi.quality import Outcome
 
 _PERSON_ID = "1 + i % 10 as person_id"
@@ -158,9 +159,17 @@ DECLARED = frozenset(
 )
 
 
+# The other tables of the CDM are there too, without a row.
+EMPTY = {
+    name: f"select {', '.join(f'null::bigint as {f.name}' for f in table.fields)} where false"
+    for name, table in cdm_tables().items()
+    if table.schema != "VOCAB" and name not in TABLES
+}
+
+
 def write_tiny_candidate(folder: Path, *changes: str) -> Path:
     """Write the candidate after the SQL statements in `changes`; return its folder."""
-    return _write(folder / "candidate", TABLES, changes)
+    return _write(folder / "candidate", {**TABLES, **EMPTY}, changes)
 
 
 def write_tiny_vocabulary(folder: Path, *changes: str) -> Path:
