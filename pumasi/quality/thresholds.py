@@ -35,7 +35,8 @@ def apply_thresholds(outcomes: Sequence[Outcome], thresholds: Iterable[Threshold
 
 def _judged_again(outcome: Outcome, threshold: Threshold) -> Outcome:
     accepted = f"accepted since {threshold.decided}: {threshold.reason}"
-    if outcome.violations is None:
+    # What could not be counted, or had nothing to check, is no better by a higher limit.
+    if outcome.violations is None or outcome.status is Status.NOT_APPLICABLE:
         return replace(outcome, threshold=threshold.limit)
     check = Check(
         name=outcome.name,
@@ -45,12 +46,7 @@ def _judged_again(outcome: Outcome, threshold: Threshold) -> Outcome:
         source=outcome.source,
         threshold=threshold.limit,
     )
-    again = judge(
-        check,
-        outcome.violations,
-        outcome.denominator,
-        may_be_empty=outcome.status is Status.NOT_APPLICABLE,
-    )
+    again = judge(check, outcome.violations, outcome.denominator)
     return replace(again, message=f"{again.message} ({accepted})")
 
 

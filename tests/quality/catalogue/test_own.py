@@ -194,28 +194,31 @@ CASES: list[tuple[Case, list[int]]] = [
             "measurement",
             numbered(
                 "measurement",
-                *creatinine(0.09, 0.1, 17, 88, None),
+                *creatinine(0.09, 0.1, 17, 88, None, *[88] * 5, *[1] * 291),
                 # So much is usual in the other unit, of which nothing is said.
                 *creatinine(88, unit=UMOL_PER_L),
             ),
-            2,
-            4,
+            7,
+            300,
             "value_as_number",
             CREATININE,
         ),
-        [1, 4],
+        [1, 4, 6, 7, 8, 9, 10],
     ),
     (
         Case(
             "valuesAreCentred",
             "measurement",
-            numbered("measurement", *creatinine(0.35, 0.36, 2, 2.1, 16, None)),
-            3,
-            5,
+            numbered(
+                "measurement",
+                *creatinine(0.35, 0.36, 2, 2.1, 16, None, *[0.36] * 118, *[16] * 177),
+            ),
+            180,
+            300,
             "value_as_number",
             CREATININE,
         ),
-        [1, 4, 5],
+        [1, 4, 5, *range(125, 142)],
     ),
 ]
 
@@ -241,10 +244,17 @@ def test_every_own_type_has_a_case() -> None:
 
 
 def test_half_of_the_values_may_lie_outside_the_middle() -> None:
-    rows = numbered("measurement", *creatinine(1, 1, 16, 16))
-    case = Case("valuesAreCentred", "measurement", rows, 2, 4, "value_as_number", CREATININE)
+    rows = numbered("measurement", *creatinine(*[1] * 150, *[16] * 150))
+    case = Case("valuesAreCentred", "measurement", rows, 150, 300, "value_as_number", CREATININE)
 
     assert outcome_of(case).status is Status.PASSED
+
+
+def test_of_few_values_nothing_is_said() -> None:
+    rows = numbered("measurement", *creatinine(*[16] * 299))
+    case = Case("valuesAreCentred", "measurement", rows, 0, 0, "value_as_number", CREATININE)
+
+    assert outcome_of(case).status is Status.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize("case", [case for case, _ in CASES], ids=lambda case: case.type)
