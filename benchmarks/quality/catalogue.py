@@ -49,7 +49,7 @@ class Fault:
         set: new values by column, SQL on the row; of `repeat` those of the second row.
         among: which rows can be hit, SQL on the row.
         of: what is drawn: values of this SQL, all rows of which are hit; empty for single rows.
-        order: what is hit first, SQL on the row; empty for at random.
+        order: SQL on the row, of which the smallest is hit first; empty for at random.
         lines: the file is taken as lines, column `line`, rather than by its format.
         encoding: the file is written in it.
         delivery: `first` is one that nothing was before, `second` comes after another.

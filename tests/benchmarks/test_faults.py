@@ -142,7 +142,7 @@ def test_all_rows_of_a_drawn_person_go_from_every_table(delivery: Path) -> None:
 
 
 def test_an_order_says_what_is_hit_first(delivery: Path) -> None:
-    each = fault(action="remove", order="value::double desc", unit="rows")
+    each = fault(action="remove", order="-value::double", unit="rows")
     inject(each, 10, 1, delivery)
     assert [row[0] for row in rows(delivery / "results_0.csv")] == [
         f"R{number}" for number in range(190)
