@@ -4,8 +4,9 @@
 six seconds; running does.
 """
 
-from expectations.categories import CATEGORIES
+from expectations.categories import categories
 from expectations.emptiness import MAY_BE_EMPTY
+from expectations.offenders import offenders
 from expectations.run import run
 
-__all__ = ["CATEGORIES", "MAY_BE_EMPTY", "run"]
+__all__ = ["MAY_BE_EMPTY", "categories", "offenders", "run"]

@@ -1,4 +1,4 @@
-"""Which Kahn categories the suite of each table has checks of, known without making the suites.
+"""Which Kahn categories each table has checks of, known without making the suites.
 
 Making them imports Great Expectations, which takes six seconds; Dagster must know its asset checks
 whenever a code location loads. A test holds this against the suites.
@@ -6,26 +6,30 @@ whenever a code location loads. A test holds this against the suites.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from typing import get_args
 
 from pumasi.quality import Category
+from pumasi.quality.catalogue import build_checks
 
 _CONTENT: tuple[Category, ...] = ("completeness", "plausibility")
 _ALL: tuple[Category, ...] = ("conformance", "completeness", "plausibility")
 
-CATEGORIES: Mapping[str, tuple[Category, ...]] = {
-    "person": _ALL,
-    "observation_period": _ALL,
+# Of the suites; what the catalogue checks is added.
+_SUITES: Mapping[str, tuple[Category, ...]] = {
+    "person": ("completeness",),
+    "observation_period": _CONTENT,
     "death": _CONTENT,
     "visit_occurrence": _CONTENT,
-    "condition_occurrence": _CONTENT,
-    "drug_exposure": _CONTENT,
-    "procedure_occurrence": _CONTENT,
+    "condition_occurrence": _ALL,
+    "drug_exposure": ("completeness",),
+    "procedure_occurrence": ("completeness",),
     "measurement": _CONTENT,
-    "observation": _CONTENT,
-    "condition_era": _ALL,
-    "drug_era": _ALL,
-    "cdm_source": _ALL,
+    "observation": ("completeness",),
+    "condition_era": ("conformance", "completeness"),
+    "drug_era": ("conformance", "completeness"),
+    "cdm_source": ("conformance", "completeness"),
     "asthma__cohort": _ALL,
     "asthma__exacerbations": _ALL,
     "gi_bleed__new_users": _ALL,
@@ -38,3 +42,15 @@ CATEGORIES: Mapping[str, tuple[Category, ...]] = {
     "asthma__treatment_episodes": _ALL,
     "asthma__risk_features": _ALL,
 }
+
+
+def categories() -> dict[str, tuple[Category, ...]]:
+    """Categories of the checks of each table that has a suite, in the order of Kahn et al."""
+    found: dict[str, set[Category]] = defaultdict(set)
+    for check in build_checks():
+        found[check.table].add(check.type.category)
+    order: tuple[Category, ...] = get_args(Category)
+    return {
+        table: tuple(c for c in order if c in {*of_suite, *found[table]})
+        for table, of_suite in _SUITES.items()
+    }

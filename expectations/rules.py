@@ -1,7 +1,8 @@
 """Words to write suites in: a rule's name, severity and allowed share, and the rules of any event.
 
-Shares that are allowed by default are those of OHDSI's DataQualityDashboard for CDM 5.4 (its
-threshold tables): 1 % for values and dates that can't be, 5 % for what is missing or unmapped.
+A suite holds what the catalogue (`pumasi.quality.catalogue`) has not: no rule is written twice.
+Shares that are allowed by default are those that OHDSI's DataQualityDashboard has for most of its
+checks: 1 % for values and dates that can't be, 5 % for what is missing or unmapped.
 
 A share is of the rows that a rule judges. What can't be said of a row (a date that is missing, a
 person who hasn't died) takes it out of the denominator, except where the rule asks whether
@@ -18,8 +19,6 @@ from pumasi.quality import Category
 
 IMPLAUSIBLE = 0.01
 INCOMPLETE = 0.05
-# An event this long after death is still written down: results, certificates. DQD's 60 days.
-DAYS_AFTER_DEATH = 60
 
 
 def suite(table: str, *expectations: ExpectRowsToObey) -> ExpectationSuite:
@@ -57,61 +56,13 @@ def warn(
     return _rule(FailureSeverity.WARNING, check, category, rule, among, allowed, may_lack)
 
 
-def times_of_an_event(
-    table: str, start: str, end: str | None = None, *, may_lack_end: bool = False
-) -> list[ExpectRowsToObey]:
-    """Return the rules on the dates of a clinical event.
-
-    A date after the extraction is a wrong one, and as a date of knowledge it would be a look into
-    the future: an error. Dates before birth or long after death are reported: identities that were
-    mixed up, or history told at the source. Of a death only the events of the dead can be judged.
-    `may_lack_end` declares that a source may not record when such an event ends.
-    """
-    rules = [
-        error(
-            f"{table}.{start}_is_not_after_extraction",
-            "plausibility",
-            f"{start} <= extracted_through",
-            allowed=IMPLAUSIBLE,
-        ),
-        warn(f"{table}.{start}_is_not_before_birth", "plausibility", f"{start} >= born"),
-        warn(
-            f"{table}.{start}_is_not_after_death",
-            "plausibility",
-            f"{start} <= died + {DAYS_AFTER_DEATH}",
-            may_lack=True,
-        ),
-        warn(
-            f"{table}.{start}_is_in_observation",
-            "completeness",
-            f"{start} between observed_from and observed_to",
-            allowed=INCOMPLETE,
-        ),
-    ]
-    if end is not None:
-        rules.append(
-            error(
-                f"{table}.{end}_is_not_before_start",
-                "plausibility",
-                f"{end} >= {start}",
-                allowed=IMPLAUSIBLE,
-                may_lack=may_lack_end,
-            )
-        )
-    return rules
-
-
-def concept_is_mapped(
-    table: str, column: str, *, among: str = "true", may_lack: bool = False
-) -> ExpectRowsToObey:
-    """Return the rule that a row's concept is known to the vocabulary, counted in rows."""
+def day_is_in_observation(table: str, day: str) -> ExpectRowsToObey:
+    """Return the rule that an event lies within what is observed of its person."""
     return warn(
-        f"{table}.{column}_is_mapped",
+        f"{table}.{day}_is_in_observation",
         "completeness",
-        f"{column} <> 0",
-        among=among,
+        f"{day} between observed_from and observed_to",
         allowed=INCOMPLETE,
-        may_lack=may_lack,
     )
 
 

@@ -1,4 +1,7 @@
-"""Running the suites on a candidate: Great Expectations in, outcomes out.
+"""Running all checks on a candidate: Great Expectations in, outcomes out.
+
+A table's suite holds rules of our own and, for an OMOP table, one expectation per family of the
+catalogue. Nothing is checked of a vocabulary: it is not the hospital's.
 
 The context is ephemeral, nothing is sent or stored, and results hold counts only. An expectation
 that raised is an outcome of status error: never a pass, and never a failure of the data.
@@ -11,12 +14,14 @@ import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from expectations.emptiness import MAY_BE_EMPTY
 from expectations.views import make_views
 from pumasi.quality import Check, Outcome, Severity, Status, could_not_check, judge
+from pumasi.quality.catalogue import CheckResult, judged_as_declared
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -28,26 +33,45 @@ _SEVERITIES = {"critical": Severity.ERROR, "warning": Severity.WARN}
 _NAMES_NO_VALUE = re.compile(r"(Binder|Catalog|Parser) Error: [^\n]*")
 
 
-def run(candidate: Path, may_be_empty: Collection[str] = MAY_BE_EMPTY) -> list[Outcome]:
-    """Check the candidate's tables and return one outcome per expectation, in order of the suites.
+def run(
+    candidate: Path,
+    vocabulary: Path,
+    declared: Collection[tuple[str, str]],
+    may_be_empty: Collection[str] = MAY_BE_EMPTY,
+) -> list[Outcome]:
+    """Check the candidate's tables and return one outcome per check, table by table.
 
     What a site accepts besides is applied to all outcomes by `pumasi.quality.apply_thresholds`.
-    `may_be_empty` holds tables that may have no row, and names of checks that may judge none: then
-    nothing to check is not applicable rather than failed. Raises ReleaseError when a table that has
-    a suite is missing.
+
+    Args:
+        candidate: folder of the candidate's tables.
+        vocabulary: folder of the vocabulary's tables.
+        declared: table and field of what no row need have a value of
+            (`pumasi.quality.catalogue.declared_empty` of the site's format).
+        may_be_empty: tables that may have no row, and names of checks that may judge none: then
+            nothing to check is not applicable rather than failed.
+
+    Raises:
+        ReleaseError: a table that has a suite is missing.
     """
     # Importing Great Expectations takes six seconds: who only imports this module doesn't pay them.
+    from great_expectations import ExpectationSuite
+
+    from expectations.checks import catalogue_expectations
     from expectations.duckdb import repair
     from expectations.suites import SUITES
 
     repair()
     with tempfile.TemporaryDirectory() as folder, _quiet():
         database = Path(folder) / "candidate.duckdb"
-        make_views(database, candidate, SUITES)
+        through = make_views(database, candidate, vocabulary, SUITES)
         outcomes: list[Outcome] = []
         source = _open(database)
         for table, suite in SUITES.items():
-            found = _outcomes(source, table, suite(), may_be_empty)
+            rules = suite()
+            families = catalogue_expectations(table, through)
+            expected = ExpectationSuite(table, expectations=[*rules.expectations, *families])
+            found = _outcomes(source, table, expected, declared, may_be_empty)
             if any(outcome.status is Status.ERROR for outcome in found):
                 # Its transaction is aborted, and would be for every table that follows.
                 source = _open(database)
@@ -70,15 +94,44 @@ def _open(database: Path) -> SQLDatasource:
 
 
 def _outcomes(
-    source: SQLDatasource, table: str, suite: ExpectationSuite, may_be_empty: Collection[str]
+    source: SQLDatasource,
+    table: str,
+    suite: ExpectationSuite,
+    declared: Collection[tuple[str, str]],
+    may_be_empty: Collection[str],
 ) -> list[Outcome]:
     asset = source.add_table_asset(table, table_name=table)
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     # BASIC of an expectation that only counts holds counts only.
     validated = batch.validate(suite, result_format="BASIC")
+    families = [result for result in validated.results if _family(result)]
+    rules = [result for result in validated.results if not _family(result)]
     # That a table may be empty excuses no rule when it has rows, all with the value missing.
-    excused = table in may_be_empty and _is_empty(table, validated.results)
-    return [_outcome(table, result, may_be_empty, excused) for result in validated.results]
+    excused = table in may_be_empty and _is_empty(table, rules)
+    counted = judged_as_declared(chain.from_iterable(map(_counted, families)), declared)
+    return [
+        *(_outcome(table, result, may_be_empty, excused) for result in rules),
+        *(result.outcome for result in counted),
+    ]
+
+
+def _family(result: ExpectationValidationResult) -> list[str] | None:
+    """Return table and family of an expectation of the catalogue; None of a rule."""
+    configuration = result.expectation_config
+    return None if configuration is None else (configuration.meta or {}).get("catalogue")
+
+
+def _counted(result: ExpectationValidationResult) -> list[CheckResult]:
+    from expectations.checks import checks_of, results_of
+
+    table, family = _family(result) or ("", "")
+    cause = _cause(result.exception_info)
+    if cause is None:
+        return results_of(table, family, result.result["outcomes"], result.result["seconds"])
+    return [
+        CheckResult(check, could_not_check(check.as_check(), cause), 0.0)
+        for check in checks_of(table, family)
+    ]
 
 
 def _is_empty(table: str, results: Iterable[ExpectationValidationResult]) -> bool:

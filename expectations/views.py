@@ -1,4 +1,7 @@
-"""The database that the suites are run on: one view per table of the candidate, and no data.
+"""The database that the checks are run on: views of the candidate's tables, and no data.
+
+The catalogue reads the OMOP tables as they are, in schemas of their own, beside the vocabulary. For
+the suites there is one more view of each table.
 
 A view adds to the rows of a person what rules compare them with: `born` (first day of the month of
 birth, or of the year), `died`, `observed_from` and `observed_to` (first and last day of all periods
@@ -15,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from pumasi.errors import ReleaseError
+from pumasi.omop.cdm import cdm_tables
 
 _CONTEXT = """
     create view persons_context as
@@ -33,26 +37,38 @@ _CONTEXT = """
 """
 # Columns that a rule needs and the table itself hasn't.
 _EXTRA = {
-    "observation_period": "lag(observation_period_end_date) over (partition by person_id "
-    "order by observation_period_start_date, observation_period_end_date) as previous_end",
     "cdm_source": "count(*) over () as rows_of_table",
 }
-_WITHOUT_PERSONS = {"cdm_source"}
+# Schemas of the OMOP tables and of the vocabulary.
+CDM, VOCABULARY = "cdm", "vocabulary"
 
 
-def make_views(database: Path, candidate: Path, tables: Iterable[str]) -> None:
+def make_views(database: Path, candidate: Path, vocabulary: Path, tables: Iterable[str]) -> date:
     """Write a DuckDB file with a view of each table, read from the candidate's parquet.
 
-    Raises ReleaseError when the candidate lacks person, observation_period, death or deliveries,
-    or no delivery says through which day it was extracted.
+    `vocabulary` is the folder of the vocabulary's tables. Returns the last day that the extract
+    covers. Raises ReleaseError when the candidate lacks person, observation_period, death or
+    deliveries, or no delivery says through which day it was extracted.
     """
     with duckdb.connect(database) as connection:
         through = _extracted_through(connection, candidate)
+        _make_schemas(connection, candidate, vocabulary)
         needed = ("person", "observation_period", "death")
         files = {name: _parquet(candidate, name) for name in needed}
         connection.execute(_CONTEXT.format(**files))
         for table in tables:
-            connection.execute(_view(table, _parquet(candidate, table), through))
+            connection.execute(_view(connection, table, _parquet(candidate, table), through))
+        return through
+
+
+def _make_schemas(connection: duckdb.DuckDBPyConnection, candidate: Path, vocabulary: Path) -> None:
+    for schema in (CDM, VOCABULARY):
+        connection.execute(f"create schema {schema}")
+    for name, table in cdm_tables().items():
+        of_vocabulary = table.schema == "VOCAB"
+        schema, folder = (VOCABULARY, vocabulary) if of_vocabulary else (CDM, candidate)
+        if (folder / f"{name}.parquet").is_file():
+            connection.execute(f'create view {schema}."{name}" as from {_parquet(folder, name)}')
 
 
 def _extracted_through(connection: duckdb.DuckDBPyConnection, candidate: Path) -> date:
@@ -74,10 +90,11 @@ def _parquet(candidate: Path, table: str) -> str:
     return "read_parquet('" + str(file).replace("'", "''") + "')"
 
 
-def _view(table: str, parquet: str, through: date) -> str:
+def _view(connection: duckdb.DuckDBPyConnection, table: str, parquet: str, through: date) -> str:
+    columns = {row[0] for row in connection.execute(f"describe from {parquet}").fetchall()}
     extra = f", {_EXTRA[table]}" if table in _EXTRA else ""
     rows = f"select *{extra} from {parquet}"
-    if table in _WITHOUT_PERSONS:
+    if "person_id" not in columns:
         context, join = "", ""
     else:
         context = ", born, died, observed_from, observed_to"

@@ -471,15 +471,16 @@ def quality_run(
         bool, typer.Option("--dry-run", help="Say how many checks of which type, run none.")
     ] = False,
 ) -> None:
-    """Run every check of OHDSI's DataQualityDashboard on a database, whoever built it.
+    """Run every check of OHDSI's DataQualityDashboard, and ours beside, on a database.
 
-    The file is opened read-only. Written are outcomes.parquet and results.json, which OHDSI's
-    viewer reads; with --keys also keys.csv, which identifies rows and stays in the hospital.
+    It may be of anybody's making, and is opened read-only. Written are outcomes.parquet and, with
+    OHDSI's checks only, results.json, which OHDSI's viewer reads; with --keys also keys.csv, which
+    identifies rows and stays in the hospital.
     """
     from pumasi.quality import catalogue
 
     began = datetime.now(UTC)
-    checks = catalogue.concrete_checks()
+    checks = (*catalogue.concrete_checks(), *catalogue.own_checks())
     with catalogue.open_database(database) as connection:
         cdm = catalogue.Cdm.find(connection, schema, vocabulary_schema, began.date())
         if dry_run:
@@ -502,11 +503,11 @@ def quality_run(
 def _print_plan(cdm: Cdm) -> None:
     from pumasi.quality import catalogue
 
-    checks = catalogue.concrete_checks()
+    checks = (*catalogue.concrete_checks(), *catalogue.own_checks())
     every = Counter(check.type.name for check in checks)
     possible = Counter(check.type.name for check in catalogue.applicable(cdm, checks))
     table = Table("level", "type", "category", "checks", "of what is there")
-    for name, each in catalogue.check_types().items():
+    for name, each in (catalogue.check_types() | catalogue.own_types()).items():
         counts = (every[name], possible[name])
         table.add_row(each.level, name, each.category, *(f"{count:,}" for count in counts))
     Console().print(table)

@@ -82,10 +82,27 @@ def asthma__treatment_episodes() -> ExpectationSuite:
 def asthma__risk_features() -> ExpectationSuite:
     """Persons of a plausible age and known sex, of whom most are observed for a year."""
     table = "asthma__risk_features"
+    # One row a person and year: persons who are seen often have more of the others.
+    a_year = "is_yearly_index"
     return suite(
         table,
         split_key_is_in_range(table),
         *_persons_at_index(table, "has_exacerbation_12m", 0.5),
+        warn(
+            f"{table}.a_controller_is_used",
+            "completeness",
+            "uses_ics or uses_biologic or uses_maintenance_steroid",
+            among=a_year,
+            # Where hardly anybody has one, prescriptions are missing or not understood.
+            allowed=0.95,
+        ),
+        warn(
+            f"{table}.eosinophils_of_the_year_are_known",
+            "completeness",
+            "eosinophils_are_known",
+            among=a_year,
+            allowed=0.9,
+        ),
         warn(
             f"{table}.eosinophils_are_plausible",
             "plausibility",

@@ -1,94 +1,69 @@
 """Suites of the clinical events: visits, conditions, drugs, procedures, measurements, observations.
 
-All of them promise dates that can be, and report how much is mapped, observed and tied to a visit.
+Dates, mapping, values and units are the catalogue's. Here is what an event must have to be counted
+as one: that it was observed, and at which visit.
 """
 
 from __future__ import annotations
 
 from great_expectations import ExpectationSuite
 
-from expectations.rules import (
-    INCOMPLETE,
-    concept_is_mapped,
-    suite,
-    times_of_an_event,
-    visit_is_known,
-    warn,
-)
+from expectations.rows import ExpectRowsToObey
+from expectations.rules import INCOMPLETE, day_is_in_observation, suite, visit_is_known, warn
+
+# Of concept sets fabry_lyso_gb3_test and fabry_enzyme_test; without a unit they are no evidence.
+_FABRY_TESTS = "(2000000001, 2000000002, 2000000003, 3004671)"
 
 
 def visit_occurrence() -> ExpectationSuite:
-    """Visits that end after they begin, within a year, and of a known kind."""
+    """Visits that are observed and end within a year."""
     table = "visit_occurrence"
     return suite(
         table,
-        *times_of_an_event(table, "visit_start_date", "visit_end_date"),
+        day_is_in_observation(table, "visit_start_date"),
         warn(
             f"{table}.stay_is_at_most_a_year",
             "plausibility",
             "visit_end_date - visit_start_date <= 366",
         ),
-        concept_is_mapped(table, "visit_concept_id"),
     )
 
 
 def condition_occurrence() -> ExpectationSuite:
-    """Conditions with dates that can be; reports those without a standard concept."""
+    """Conditions that are observed, at a known visit, by a code that says which."""
     table = "condition_occurrence"
-    return suite(
+    return _events(
         table,
-        *times_of_an_event(table, "condition_start_date", "condition_end_date", may_lack_end=True),
-        concept_is_mapped(table, "condition_concept_id"),
-        visit_is_known(table),
+        "condition_start_date",
+        warn(
+            f"{table}.code_names_a_disease",
+            "conformance",
+            # Three characters of ICD-10 or KCD are a category: what is lost is what tells one
+            # disease of it from another. Some categories have no parts.
+            "length(condition_source_value) > 3",
+            among="regexp_full_match(condition_source_value, '[A-Z][0-9]{2}(\\.?[0-9A-Z]+)?')",
+            allowed=0.25,
+            may_lack=True,
+        ),
     )
 
 
 def drug_exposure() -> ExpectationSuite:
-    """Exposures with dates, supply and refills that can be. Ranges are those of DQD."""
-    table = "drug_exposure"
-    return suite(
-        table,
-        *times_of_an_event(table, "drug_exposure_start_date", "drug_exposure_end_date"),
-        warn(
-            f"{table}.days_supply_is_plausible",
-            "plausibility",
-            "days_supply between 0 and 365",
-            may_lack=True,
-        ),
-        warn(
-            f"{table}.refills_are_plausible",
-            "plausibility",
-            "refills between 0 and 24",
-            may_lack=True,
-        ),
-        warn(
-            f"{table}.quantity_is_not_negative",
-            "plausibility",
-            "quantity >= 0",
-            may_lack=True,
-        ),
-        concept_is_mapped(table, "drug_concept_id"),
-        visit_is_known(table),
-    )
+    """Exposures that are observed, at a known visit."""
+    return _events("drug_exposure", "drug_exposure_start_date")
 
 
 def procedure_occurrence() -> ExpectationSuite:
-    """Procedures with dates that can be; reports those without a standard concept."""
-    table = "procedure_occurrence"
-    return suite(
-        table,
-        *times_of_an_event(table, "procedure_date", "procedure_end_date", may_lack_end=True),
-        concept_is_mapped(table, "procedure_concept_id"),
-        visit_is_known(table),
-    )
+    """Procedures that are observed, at a known visit."""
+    return _events("procedure_occurrence", "procedure_date")
 
 
 def measurement() -> ExpectationSuite:
-    """Measurements with a date and a value, a unit for a number, and a range that is one."""
+    """Measurements with a value, and a range that is one."""
     table = "measurement"
-    return suite(
+    return _events(
         table,
-        *times_of_an_event(table, "measurement_date"),
+        "measurement_date",
         warn(
             f"{table}.has_a_value",
             "completeness",
@@ -96,8 +71,21 @@ def measurement() -> ExpectationSuite:
             "or value_source_value is not null",
             allowed=INCOMPLETE,
         ),
-        concept_is_mapped(
-            table, "unit_concept_id", among="value_as_number is not null", may_lack=True
+        warn(
+            f"{table}.number_has_a_unit",
+            "completeness",
+            "coalesce(unit_concept_id, 0) <> 0",
+            among="value_as_number is not null",
+            allowed=INCOMPLETE,
+            may_lack=True,
+        ),
+        warn(
+            f"{table}.fabry_test_has_a_unit",
+            "completeness",
+            "coalesce(unit_concept_id, 0) <> 0",
+            among=f"value_as_number is not null and measurement_concept_id in {_FABRY_TESTS}",
+            allowed=0.0,
+            may_lack=True,
         ),
         warn(
             f"{table}.range_is_in_order",
@@ -105,17 +93,13 @@ def measurement() -> ExpectationSuite:
             "range_low <= range_high",
             may_lack=True,
         ),
-        concept_is_mapped(table, "measurement_concept_id"),
-        visit_is_known(table),
     )
 
 
 def observation() -> ExpectationSuite:
-    """Observations with dates that can be; reports those without a standard concept."""
-    table = "observation"
-    return suite(
-        table,
-        *times_of_an_event(table, "observation_date"),
-        concept_is_mapped(table, "observation_concept_id"),
-        visit_is_known(table),
-    )
+    """Observations that are observed, at a known visit."""
+    return _events("observation", "observation_date")
+
+
+def _events(table: str, day: str, *more: ExpectRowsToObey) -> ExpectationSuite:
+    return suite(table, day_is_in_observation(table, day), *more, visit_is_known(table))

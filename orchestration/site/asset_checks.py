@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 import dagster as dg
 
-from expectations import CATEGORIES
+from expectations import categories
 from orchestration.site.project import Project
 from orchestration.site.quality import Checked, load_checked, materialised_by
 from orchestration.site.transform import table_keys
@@ -77,7 +77,7 @@ class Places:
     def checked(self) -> list[tuple[dg.AssetKey, Category]]:
         """Every asset and category of which there are checks, in order."""
         tables = {(check.table, check.category) for check in dbt_checks(self.manifest)}
-        tables |= {(table, category) for table, found in CATEGORIES.items() for category in found}
+        tables |= {(table, category) for table, found in categories().items() for category in found}
         found = {(key, category) for table, category in tables for key in self.of_table(table)}
         found |= {
             (key, category)

@@ -28,6 +28,7 @@ from pumasi.quality import (
     dbt_outcomes,
     verification_outcomes,
 )
+from pumasi.quality.catalogue import declared_empty, write_keys
 from pumasi.release import write_candidate
 from pumasi.warehouse import hold_warehouse, row_counts
 
@@ -116,9 +117,16 @@ def _check(
             expectations.MAY_BE_EMPTY | project.steps,
         ),
         *conservation_outcomes(candidate.folder),
-        *expectations.run(candidate.folder),
+        *expectations.run(
+            candidate.folder,
+            paths.vocabulary,
+            declared_empty(config.format, config.not_recorded),
+        ),
     ]
     outcomes = [*apply_thresholds(found, config.thresholds), *verified]
+    write_keys(
+        expectations.offenders(candidate.folder, paths.vocabulary, outcomes), paths.offenders
+    )
     said = {
         "run_id": run_id,
         "transformation": transformation,

@@ -94,6 +94,11 @@ class SitePaths:
         return self.root / "candidate"
 
     @property
+    def offenders(self) -> Path:
+        """Keys of rows that violate the checks of the latest candidate; they stay here."""
+        return self.root / "offenders.csv"
+
+    @property
     def releases(self) -> Path:
         """Sealed releases."""
         return self.root / "releases"

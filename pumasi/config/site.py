@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from pumasi.omop.cdm import cdm_tables
+
 SourceFormat = Literal["omop_cdm", "fhir_r4", "synthea_csv", "hospital_csv"]
 FORMATS: tuple[str, ...] = get_args(SourceFormat)
 Connector = Literal["folder", "database", "fhir_bulk"]
@@ -245,6 +247,7 @@ class SiteConfig(_Section):
     """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded.
 
     `real` says whether its persons are: unless the file denies it, they are taken to be.
+    `not_recorded` names fields of OMOP tables of which its system holds no value in any row.
     """
 
     id: Annotated[str, StringConstraints(pattern=rf"^{SITE_ID_PATTERN}$")]
@@ -256,6 +259,7 @@ class SiteConfig(_Section):
     vocabulary: VocabularyConfig = VocabularyConfig()
     mapping: MappingConfig | None = None
     values: dict[Dotted, tuple[str, ...]] = Field(default_factory=dict)
+    not_recorded: tuple[Dotted, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
     @model_validator(mode="after")
@@ -266,6 +270,16 @@ class SiteConfig(_Section):
             raise ValueError(
                 f"thresholds: got several for {', '.join(twice)}, wants one threshold per check"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _not_recorded_are_fields(self) -> Self:
+        fields = [f"{f.table}.{f.name}" for t in cdm_tables().values() for f in t.fields]
+        for name in self.not_recorded:
+            if name not in fields:
+                near = get_close_matches(name, fields, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"not_recorded: got {name}, wants a field of OMOP CDM 5.4{hint}")
         return self
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from pumasi.quality.catalogue.checks import ConcreteCheck
 from pumasi.quality.catalogue.database import Cdm
 from pumasi.quality.catalogue.groups import GROUP_FAMILIES
 from pumasi.quality.catalogue.needs import why_not
+from pumasi.quality.catalogue.own import OWN_FAMILIES
 from pumasi.quality.catalogue.rows import ROW_FAMILIES
 from pumasi.quality.judge import could_not_check, judge
 from pumasi.quality.outcome import Outcome, Status
@@ -36,7 +37,7 @@ class Family(Protocol):
         """The relation and the condition under which a row of it, called `t`, violates."""
 
 
-FAMILIES: Mapping[str, Family] = {**ROW_FAMILIES, **GROUP_FAMILIES}
+FAMILIES: Mapping[str, Family] = {**ROW_FAMILIES, **GROUP_FAMILIES, **OWN_FAMILIES}
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,18 @@ def run_catalogue(
     0; or its field has no value at all, unless missing values are what it counts.
     """
     found: dict[ConcreteCheck, CheckResult] = {}
-    for group in steps(checks):
-        began = time.perf_counter()
-        counted = _counted(cdm, [check for check in group if why_not(cdm, check) is None])
-        seconds = time.perf_counter() - began
-        for check in group:
-            outcome = _outcome(cdm, check, counted.get(check))
-            found[check] = CheckResult(check, outcome, seconds)
+    for step in steps(checks):
+        found |= {result.check: result for result in run_step(cdm, step)}
         progress()
-    return _without_empty_fields([found[check] for check in checks])
+    return without_empty_fields([found[check] for check in checks])
+
+
+def run_step(cdm: Cdm, step: Sequence[ConcreteCheck]) -> list[CheckResult]:
+    """Run the checks of one table and family, as `steps` gives them; one result each."""
+    began = time.perf_counter()
+    counted = _counted(cdm, [check for check in step if why_not(cdm, check) is None])
+    seconds = time.perf_counter() - began
+    return [CheckResult(check, _outcome(cdm, check, counted.get(check)), seconds) for check in step]
 
 
 def _counted(cdm: Cdm, checks: list[ConcreteCheck]) -> dict[ConcreteCheck, _Counts]:
@@ -125,16 +129,18 @@ def _not_applicable(outcome: Outcome, reason: str | None) -> Outcome:
     return replace(outcome, status=Status.NOT_APPLICABLE, message=f"nothing to check: {reason}")
 
 
-def _without_empty_fields(results: list[CheckResult]) -> list[CheckResult]:
+def without_empty_fields(results: Iterable[CheckResult]) -> list[CheckResult]:
     """A field without any value has passed nothing but the checks that count missing values."""
-    empty = {
-        (result.check.table, result.check.field)
-        for result in results
-        if result.check.type.name == "measureValueCompleteness"
-        and result.outcome.denominator
-        and result.outcome.violations == result.outcome.denominator
-    }
-    return [_unless_empty(result, empty) for result in results]
+    found = list(results)
+    empty = {(r.check.table, r.check.field) for r in found if is_of_empty_field(r)}
+    return [_unless_empty(result, empty) for result in found]
+
+
+def is_of_empty_field(result: CheckResult) -> bool:
+    """Say whether the result is the one that finds that no row has a value in the field."""
+    outcome = result.outcome
+    of_all = bool(outcome.denominator) and outcome.violations == outcome.denominator
+    return of_all and result.check.type.name == "measureValueCompleteness"
 
 
 def _unless_empty(result: CheckResult, empty: set[tuple[str, str]]) -> CheckResult:

@@ -22,7 +22,7 @@ GENDERS = {"Male": 8507, "Female": 8532}
 # How DQD's lists of units say that a missing unit is plausible.
 NO_UNIT = -1
 
-_ASKED = "catalogue_asked"
+ASKED = "catalogue_asked"
 _DESCENDANTS = "plausibleGenderUseDescendants"
 
 
@@ -54,11 +54,11 @@ class GroupFamily:
 
 @contextmanager
 def _registered(cdm: Cdm, rows: list[Mapping[str, Any]]) -> Iterator[None]:
-    cdm.connection.register(_ASKED, pa.Table.from_pylist(rows))
+    cdm.connection.register(ASKED, pa.Table.from_pylist(rows))
     try:
         yield
     finally:
-        cdm.connection.unregister(_ASKED)
+        cdm.connection.unregister(ASKED)
 
 
 # What a row violates, by type; `t.value` is the concept of the row and `c` what is known of it.
@@ -86,7 +86,7 @@ def _concept_counts(cdm: Cdm, checks: Sequence[ConcreteCheck]) -> str:
         f"with t as ({counts}), c as ({_known(cdm, 'select value from t')})"
         f" select number, sum(n) filter (case kind {cases} end),"
         " sum(n) filter (kind <> 'isStandardValidConcept' or t.value is not null)"
-        f" from {_ASKED} as asked join t on t.field = asked.field"
+        f" from {ASKED} as asked join t on t.field = asked.field"
         " left join c on c.concept_id = t.value group by number"
     )
 
@@ -174,7 +174,7 @@ def _with_gender(cdm: Cdm, check: ConcreteCheck) -> str:
 
 def _members(cdm: Cdm, checks: Sequence[ConcreteCheck]) -> str:
     """Concepts by check; a descendant of two concepts of a check counts once."""
-    asked = f"select number, expected, concept_id from {_ASKED}"
+    asked = f"select number, expected, concept_id from {ASKED}"
     if not any(check.type.name == _DESCENDANTS for check in checks):
         return asked
     ancestor, descendant = (
@@ -183,7 +183,7 @@ def _members(cdm: Cdm, checks: Sequence[ConcreteCheck]) -> str:
     )
     return (
         f"{asked} where kind <> '{_DESCENDANTS}' union all"
-        f" select distinct number, expected, {descendant} from {_ASKED} as asked"
+        f" select distinct number, expected, {descendant} from {ASKED} as asked"
         f" join {cdm.relation('concept_ancestor')} as a on {ancestor} = asked.concept_id"
         f" where kind = '{_DESCENDANTS}'"
     )
@@ -223,7 +223,7 @@ def _unit_counts(cdm: Cdm, checks: Sequence[ConcreteCheck]) -> str:
         f"with t as (select {concept} as value, coalesce({unit}, {NO_UNIT}) as unit, count(*) as n"
         f" from {cdm.relation(table)} as t group by all)"
         " select number, sum(n) filter (not list_contains(units, unit)), sum(n)"
-        f" from {_ASKED} as asked join t on t.value = asked.concept_id"
+        f" from {ASKED} as asked join t on t.value = asked.concept_id"
         " where unit <> 0 group by number"
     )
 

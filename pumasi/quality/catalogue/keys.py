@@ -22,20 +22,24 @@ _OF_PERSONS = ("persons", "eras", "periods")
 
 @dataclass(frozen=True)
 class OffenderKeys:
-    """Up to 20 keys of rows that violate a check, the smallest first; `field` is whose values."""
+    """Up to 20 keys of rows that violate a check, the smallest first.
 
-    check: ConcreteCheck
+    `check` is its name, `field` the column that the keys are values of.
+    """
+
+    check: str
     field: str
     keys: tuple[str, ...]
 
 
 def offender_keys(cdm: Cdm, results: Iterable[CheckResult]) -> list[OffenderKeys]:
     """Ask for the offenders of each failed check; a table without a key of its own has none."""
-    found = (_of(cdm, r.check) for r in results if r.outcome.status is Status.FAILED)
+    found = (keys_of(cdm, r.check) for r in results if r.outcome.status is Status.FAILED)
     return [keys for keys in found if keys is not None]
 
 
-def _of(cdm: Cdm, check: ConcreteCheck) -> OffenderKeys | None:
+def keys_of(cdm: Cdm, check: ConcreteCheck) -> OffenderKeys | None:
+    """Ask for the offenders of a check; None where its table has no key, or is not there."""
     field = _key_field(check)
     family = FAMILIES.get(check.family)
     table = "person" if check.family in _OF_PERSONS else check.table
@@ -47,7 +51,7 @@ def _of(cdm: Cdm, check: ConcreteCheck) -> OffenderKeys | None:
         f"select distinct {column} from {relation} where ({violation}) and {column} is not null"
         f" order by 1 limit {MOST_KEYS}"
     ).fetchall()
-    return OffenderKeys(check, field, tuple(str(key) for (key,) in rows))
+    return OffenderKeys(check.name, field, tuple(str(key) for (key,) in rows))
 
 
 def _key_field(check: ConcreteCheck) -> str | None:

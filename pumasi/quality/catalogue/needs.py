@@ -12,6 +12,10 @@ from pumasi.quality.catalogue.checks import ConcreteCheck
 from pumasi.quality.catalogue.database import Cdm
 
 _PERSON = ("person", "person_id")
+_VISIT_DAYS = tuple(
+    ("visit_occurrence", f"visit_{name}")
+    for name in ("occurrence_id", "concept_id", "start_date", "end_date")
+)
 _NEEDS: dict[str, tuple[tuple[str, str], ...]] = {
     "measurePersonCompleteness": (_PERSON,),
     "measureConditionEraCompleteness": (
@@ -45,6 +49,11 @@ _NEEDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("concept_ancestor", "descendant_concept_id"),
     ),
 }
+_NEEDS |= {
+    "isDuringStay": _VISIT_DAYS,
+    "isNotAfterDeath": (("death", "person_id"), ("death", "death_date")),
+    "staysDoNotOverlap": (*_VISIT_DAYS, ("visit_occurrence", "person_id")),
+}
 # The field of the check's own table by which it is joined to what it is compared with.
 _JOINED_BY = {
     "measurePersonCompleteness": "person_id",
@@ -57,6 +66,11 @@ _JOINED_BY = {
     "plausibleGender": "person_id",
     "plausibleGenderUseDescendants": "person_id",
     "plausibleUnitConceptIds": "unit_concept_id",
+    "isDuringStay": "visit_occurrence_id",
+    "isNotAfterDeath": "person_id",
+    "eventsAreNotRepeated": "person_id",
+    "valueFitsUnit": "unit_concept_id",
+    "valuesAreCentred": "unit_concept_id",
 }
 # Where the source value is not there, what can be said of the concept alone is said.
 _WITHOUT_SOURCE = ("standardConceptRecordCompleteness", "sourceConceptRecordCompleteness")

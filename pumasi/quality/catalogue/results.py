@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from pumasi.quality.catalogue.checks import ConcreteCheck
+from pumasi.quality.catalogue.checks import ConcreteCheck, check_types
 from pumasi.quality.catalogue.database import Cdm
 from pumasi.quality.catalogue.engine import CheckResult
 from pumasi.quality.catalogue.keys import OffenderKeys
@@ -87,14 +87,14 @@ def write_keys(found: Sequence[OffenderKeys], path: Path) -> None:
         path.chmod(0o600)
         stream.write("check,field,key\n")
         for each in found:
-            stream.writelines(f"{each.check.name},{each.field},{key}\n" for key in each.keys)
+            stream.writelines(f"{each.check},{each.field},{key}\n" for key in each.keys)
 
 
 def dqd_results(
     cdm: Cdm, results: Sequence[CheckResult], began: datetime, ended: datetime
 ) -> dict[str, Any]:
-    """Return the results in DQD's layout, as JSON values."""
-    rows = [_dqd_row(result) for result in results]
+    """Return the results of DQD's types in DQD's layout, as JSON values."""
+    rows = [_dqd_row(result) for result in results if result.check.type.name in check_types()]
     return {
         "startTimestamp": [f"{began:%Y-%m-%d %H:%M:%S}"],
         "endTimestamp": [f"{ended:%Y-%m-%d %H:%M:%S}"],

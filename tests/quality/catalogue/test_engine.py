@@ -326,7 +326,7 @@ def test_the_offenders_of_a_failed_check_are_the_rows_that_violate(
     results = run_catalogue(cdm, checks)
     failed = [r for r in results if r.outcome.status is Status.FAILED]
     keys = offender_keys(cdm, results)
-    assert {k.check.name: len(k.keys) for k in keys} == {
+    assert {k.check: len(k.keys) for k in keys} == {
         r.outcome.name: r.outcome.violations for r in failed
     }
     for each in keys:

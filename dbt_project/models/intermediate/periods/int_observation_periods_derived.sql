@@ -76,7 +76,7 @@ derived as (
         person_id,
         visit_start_date as observation_period_start_date,
         observation_period_end_date,
-        {{ unmapped_concept_id() }} as period_type_concept_id,
+        {{ ehr_type_concept_id() }} as period_type_concept_id,
         delivery_id,
         source_table,
         file_no,

@@ -36,7 +36,7 @@ renamed as (
         source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
-        cast(null as integer) as type_concept_id,
+        {{ ehr_type_concept_id() }} as type_concept_id,
 
         -- of this kind
         value_as_number,

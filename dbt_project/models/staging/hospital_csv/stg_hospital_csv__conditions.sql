@@ -96,7 +96,7 @@ renamed as (
         dotted.code as source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
-        cast(null as integer) as type_concept_id,
+        {{ ehr_type_concept_id() }} as type_concept_id,
 
         -- of this kind
         cast(null as integer) as condition_status_concept_id

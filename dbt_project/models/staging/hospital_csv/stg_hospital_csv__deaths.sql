@@ -23,7 +23,7 @@ renamed as (
 
         -- death
         death_date,
-        cast(null as integer) as death_type_concept_id,
+        {{ ehr_type_concept_id() }} as death_type_concept_id,
         cast(null as integer) as cause_concept_id,
         cast(null as integer) as cause_source_concept_id
 

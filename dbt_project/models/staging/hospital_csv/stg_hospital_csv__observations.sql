@@ -24,7 +24,7 @@ nothing as (
         cast(null as varchar) as source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
-        cast(null as integer) as type_concept_id,
+        {{ ehr_type_concept_id() }} as type_concept_id,
         cast(null as double) as value_as_number,
         cast(null as varchar) as value_as_string,
         cast(null as varchar) as value_vocabulary_id,

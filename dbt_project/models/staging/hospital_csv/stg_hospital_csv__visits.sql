@@ -28,7 +28,7 @@ renamed as (
         cast(null as date) as fallback_known_date,
         visit_type as class_code,
         cast(null as integer) as delivered_visit_concept_id,
-        cast(null as integer) as visit_type_concept_id,
+        {{ ehr_type_concept_id() }} as visit_type_concept_id,
         cast(null as integer) as visit_source_concept_id,
         cast(null as integer) as admitted_from_concept_id,
         cast(null as integer) as discharged_to_concept_id,

@@ -45,7 +45,7 @@ medications_renamed as (
         code as source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
-        cast(null as integer) as type_concept_id,
+        {{ ehr_type_concept_id() }} as type_concept_id,
 
         -- of this kind
         cast(stop_at as date) as verbatim_end_date,
@@ -89,7 +89,7 @@ immunizations_renamed as (
         code as source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
-        cast(null as integer) as type_concept_id,
+        {{ ehr_type_concept_id() }} as type_concept_id,
 
         -- of this kind
         cast(given_at as date) as verbatim_end_date,
