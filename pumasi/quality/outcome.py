@@ -13,7 +13,15 @@ from typing import Any, Literal
 
 # The three of Kahn et al., eGEMs 2016;4(1):18.
 Category = Literal["conformance", "completeness", "plausibility"]
-Source = Literal["dbt", "great_expectations", "conservation", "verification", "catalogue"]
+Source = Literal[
+    "dbt",
+    "great_expectations",
+    "conservation",
+    "verification",
+    "catalogue",
+    "series",
+    "drift",
+]
 
 
 class Severity(StrEnum):
