@@ -9,27 +9,38 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
 
 import duckdb
+import pyarrow as pa
 
 from pumasi.atomic import write_text
 from pumasi.compiled import CompiledProject
 from pumasi.config import SiteConfig, SitePaths, get_site, project_root
 from pumasi.config.site import SourceConfig
 from pumasi.extract import discover, pull, read, read_vocabulary
+from pumasi.quality.characterisation import (
+    FILE,
+    cdm_of_files,
+    characterise,
+    read_characterisation,
+    write_characterisation,
+)
 from pumasi.release import write_candidate
 from pumasi.simulate import World, simulate
 from pumasi.simulate.direct import KEY
 from pumasi.simulate.world import HOSPITALS
+from pumasi.warehouse import memory_limit
 
 
 @dataclass(frozen=True)
 class Build:
     """One build of a hospital: its warehouse (in memory), its candidate, and the one before.
 
-    `previous` is the candidate of the delivery before; None after a first one.
+    `previous` is the candidate of the delivery before; None after a first one. `as_of` is the day
+    of the last delivery.
     """
 
     config: SiteConfig
@@ -38,6 +49,7 @@ class Build:
     connection: duckdb.DuckDBPyConnection
     candidate: Path
     previous: Path | None
+    as_of: date
 
 
 @dataclass(frozen=True)
@@ -89,8 +101,8 @@ def _read_first(hospital: Simulated, project: CompiledProject) -> None:
     """Build the first delivery; its raw tables and its candidate are what the second meets."""
     with _workplace(hospital) as (deliveries, home):
         shutil.rmtree(deliveries[-1])
-        with built(hospital.hospital, deliveries, home, project):
-            pass
+        with built(hospital.hospital, deliveries, home, project) as build:
+            characterisation(build.candidate, build.paths.vocabulary, build.as_of)
         shutil.copytree(home, hospital.folder / "home")
 
 
@@ -134,18 +146,32 @@ def built(
     if paths.candidate.exists():
         previous = paths.root / "candidate_before"
         paths.candidate.rename(previous)
-    found = discover(config)
+    found, as_of = discover(config), date.min
     for delivery in found:
         manifest = pull(config, delivery, paths)
+        as_of = max(as_of, manifest.as_of)
         if not (paths.raw / manifest.delivery_id).exists():
             read(config, manifest, delivery, paths)
     read_vocabulary(config, found, paths)
     connection = project.build(paths)
     try:
         candidate = write_candidate(connection, paths, run_id="benchmark")
-        yield Build(config, paths, project, connection, candidate.folder, previous)
+        yield Build(config, paths, project, connection, candidate.folder, previous, as_of)
     finally:
         connection.close()
+
+
+def characterisation(candidate: Path, vocabulary: Path, today: date) -> pa.Table:
+    """Return the counts of a candidate, which are written beside it when they are first asked for.
+
+    Raises:
+        QualityError: its tables can't be characterised.
+    """
+    file = candidate / FILE
+    if not file.exists():
+        with cdm_of_files(candidate, vocabulary, today, memory_limit()) as cdm:
+            write_characterisation(characterise(cdm), file)
+    return read_characterisation(file)
 
 
 def _write_key(path: Path) -> None:

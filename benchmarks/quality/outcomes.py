@@ -1,19 +1,23 @@
 """Every check of a build, as the hospital's own run makes them; a new kind is one line of KINDS."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import expectations
-from benchmarks.quality.hospital import Build
+from benchmarks.quality.hospital import Build, characterisation
 from orchestration.site.project import Project
 from pumasi.quality import (
     Outcome,
     Status,
+    apply_thresholds,
     concepts_of,
     conservation_outcomes,
     outcomes_of_tests,
     verification_outcomes,
 )
-from pumasi.quality.catalogue import Cdm, concrete_checks, run_catalogue
+from pumasi.quality.catalogue import declared_empty
+from pumasi.quality.drift import Compared, drift_outcomes
+from pumasi.quality.series import series_outcomes
 from pumasi.warehouse import row_counts
 
 
@@ -38,18 +42,22 @@ def verification(build: Build) -> list[Outcome]:
     return verification_outcomes(*concepts_of(build.connection), real=build.config.real)
 
 
-def catalogue(build: Build) -> list[Outcome]:
-    """The catalogue of DataQualityDashboard on the warehouse, on the day of its last delivery."""
-    (today,) = build.connection.execute(
-        "select max(as_of) from intermediate.int_deliveries"
-    ).fetchall()[0]
-    cdm = Cdm.find(build.connection, "omop", None, today)
-    return [each.outcome for each in run_catalogue(cdm, concrete_checks())]
+def history(build: Build) -> list[Outcome]:
+    """The series of months of this build, and what differs from the one before."""
+    now = _compared(build.candidate, build)
+    before = _compared(build.previous, build) if build.previous else None
+    return [*series_outcomes(now.characterised), *drift_outcomes(now, before)]
+
+
+def _compared(candidate: Path, build: Build) -> Compared:
+    counts = characterisation(candidate, build.paths.vocabulary, build.as_of)
+    return Compared(counts, candidate / "person.parquet")
 
 
 def content(build: Build) -> list[Outcome]:
-    """Great Expectations on the candidate."""
-    return expectations.run(build.candidate)
+    """Great Expectations on the candidate: suites and the catalogue."""
+    declared = declared_empty(build.config.format, build.config.not_recorded)
+    return expectations.run(build.candidate, build.paths.vocabulary, declared)
 
 
 # The quick ones first: who waits for one check does without those after it.
@@ -57,7 +65,7 @@ KINDS: tuple[Callable[[Build], list[Outcome]], ...] = (
     conservation,
     dbt,
     verification,
-    catalogue,
+    history,
     content,
 )
 
@@ -65,11 +73,15 @@ KINDS: tuple[Callable[[Build], list[Outcome]], ...] = (
 def outcomes_of(build: Build, until: str = "") -> list[Outcome]:
     """Return the outcomes of a build: of all kinds, or until the check `until` has failed.
 
-    Raises ReleaseError or QualityError if a table that every build has is not there.
+    They are judged by the thresholds of the hospital's file, as in a run. Raises ReleaseError or
+    QualityError if a table that every build has is not there.
     """
     found: list[Outcome] = []
     for kind in KINDS:
-        found += kind(build)
+        made = kind(build)
+        names = {outcome.name for outcome in made}
+        accepted = [each for each in build.config.thresholds if each.check in names]
+        found += apply_thresholds(made, accepted)
         if until in {outcome.name for outcome in failed(found)}:
             break
     return found
