@@ -5,7 +5,6 @@ what is there is not done again. A case depends on nothing but its row and that 
 """
 
 import csv
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
@@ -137,12 +136,15 @@ def run(
         for case in todo:
             yield _kept(run_case(case, projects[case.hospital], work), kept)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_take, initargs=(projects, work)
-    ) as pool:
+    pool = ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=_take, initargs=(projects, work)
+    )
+    try:
         for done in as_completed([pool.submit(_run_taken, case) for case in todo]):
             yield _kept(done.result(), kept)
+    finally:
+        # Who stops it does not wait for what has not begun.
+        pool.shutdown(cancel_futures=True)
 
 
 def run_case(case: Case, project: CompiledProject, work: Path) -> Result:
@@ -207,9 +209,8 @@ _TAKEN: dict[str, object] = {}
 
 
 def _take(projects: Mapping[str, CompiledProject], work: Path) -> None:
-    """Keep in a new process what all its cases need, and let it use one core."""
+    """Keep in a new process what all its cases need."""
     _TAKEN.update(projects=projects, work=work)
-    os.nice(5)
 
 
 def _run_taken(case: Case) -> Result:

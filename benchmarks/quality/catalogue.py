@@ -79,21 +79,22 @@ class Fault:
 
     @cached_property
     def sizes(self) -> dict[str, float]:
-        """Sizes by name, the biggest first."""
+        """Sizes by name, the biggest first; gross and promised are always there."""
         middle = math.sqrt(self.gross * self.promised)
-        between = {"middle": middle, "low": math.sqrt(middle * self.promised)}
-        half = {"half": self.promised / 2}
-        if self.unit == "share":
-            return {"gross": self.gross, **between, "promised": self.promised, **half}
-        return self._whole({"gross": self.gross, **between, "promised": self.promised, **half})
-
-    def _whole(self, sizes: dict[str, float]) -> dict[str, float]:
-        """Whole numbers, each once; there is no half of one."""
-        found: dict[str, float] = {"gross": self.gross, "promised": self.promised}
-        for name, size in sizes.items():
-            if round(size) not in found.values() and size >= 1:
-                found[name] = round(size)
-        return dict(sorted(found.items(), key=lambda each: -each[1]))
+        sizes = {
+            "gross": self.gross,
+            "middle": middle,
+            "low": math.sqrt(middle * self.promised),
+            "promised": self.promised,
+            "half": self.promised / 2,
+        }
+        if self.unit != "share":
+            sizes = {name: float(round(size)) for name, size in sizes.items() if size >= 1}
+        # Where some are one, it has the name that says more; there is no half of one row.
+        named = {size: name for name, size in sizes.items()}
+        named |= {self.promised: "promised"} | {self.gross: "gross"}
+        found = {name: size for size, name in sorted(named.items(), reverse=True)}
+        return found if "promised" in found else found | {"promised": self.promised}
 
     @cached_property
     def definition(self) -> str:
