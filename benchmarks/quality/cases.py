@@ -30,6 +30,8 @@ CLEAN = "clean"
 # The smallest hospital, in persons, in which all marts but those of Fabry disease at clinics have
 # rows: with fewer, warnings fail or have nothing to judge by chance.
 PERSONS = 1000
+# Fault, its definition, hospital, delivery, seed, size.
+Key = tuple[str, str, str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Case:
     size: float = 0.0
 
     @property
-    def key(self) -> tuple[str, ...]:
+    def key(self) -> Key:
         """What tells it from other cases, as it stands in the file of results."""
         about = (self.fault.id, self.fault.definition) if self.fault else (CLEAN, "")
         return (*about, self.hospital, self.delivery, str(self.seed), f"{self.size:.6g}")
@@ -72,7 +74,7 @@ class Result:
     seconds: str
 
     @property
-    def key(self) -> tuple[str, ...]:
+    def key(self) -> Key:
         """As `Case.key`."""
         return (self.fault, self.definition, self.hospital, self.delivery, self.seed, self.size)
 
@@ -154,10 +156,8 @@ def run_case(case: Case, project: CompiledProject, work: Path) -> Result:
     hospital = simulated(case.hospital, case.seed, PERSONS, twice, work, project)
     with workplace(hospital) as (deliveries, home):
         rows, ended, checks = _ended(case, deliveries, home, project)
-    about = case.fault or CLEAN
     return Result(
-        about if isinstance(about, str) else about.id,
-        *case.key[1:],
+        *case.key,
         case.size_name,
         str(rows),
         ended,
