@@ -73,9 +73,13 @@ def _row(fault: Fault, sizes: dict[str, Found]) -> list[str]:
         fault.what + (" (second delivery)" if fault.delivery == "second" else ""),
         f"`{fault.check}`" if fault.check else f"no check; needed: {fault.wanted}",
         *(_count(fault, sizes.get(name)) for name in ("gross", "promised", "half")),
-        _size(fault, smallest.size) if smallest else ("never" if sizes else "not run"),
+        _size(fault, smallest.size) if smallest else _never(fault, sizes),
         f"{lower_bound(smallest.of):.2f}" if smallest else "",
     ]
+
+
+def _never(fault: Fault, sizes: dict[str, Found]) -> str:
+    return "never" if sizes or not fault.check else "not run"
 
 
 def _count(fault: Fault, each: Found | None) -> str:
