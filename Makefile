@@ -18,10 +18,10 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export FLWR_TELEMETRY_ENABLED := 0
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo example test lint format dev bench lock clean
+.PHONY: help setup demo example test lint format dev bench bench-quality lock clean
 
 help: ## list the commands (this)
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: $(INSTALLED) ## make .venv from requirements.lock; does nothing if nothing changed
 
@@ -54,6 +54,9 @@ dev: $(INSTALLED) ## the Dagster UI on 127.0.0.1:3000, with the runs that were m
 
 bench: $(INSTALLED) ## seconds and peak memory of each step, on the shared data sets
 	python -m benchmarks
+
+bench-quality: $(INSTALLED) ## seeded faults: which check finds which size, and what fails without one
+	python -m benchmarks.quality --write
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header \

@@ -36,6 +36,14 @@ class Seed(NamedTuple):
     types: dict[str, str]
 
 
+class DataTest(NamedTuple):
+    """One data test by dbt's id: SQL that gives its offenders, and whether they only warn."""
+
+    unique_id: str
+    sql: str
+    warns: bool
+
+
 class Model(NamedTuple):
     """One model: a `table` or a `view`, its SQL, and the names of what it reads."""
 
@@ -48,7 +56,7 @@ class Model(NamedTuple):
 
 @dataclass(frozen=True)
 class CompiledProject:
-    """The project compiled for one source format: seeds, and models in the order to run.
+    """The project compiled for one source format: seeds, models in the order to run, data tests.
 
     `placeholder` stands in the SQL where the folder of a site belongs.
     """
@@ -57,6 +65,7 @@ class CompiledProject:
     models: tuple[Model, ...]
     placeholder: str
     manifest: Path
+    tests: tuple[DataTest, ...] = ()
 
     def build(
         self, paths: SitePaths, file: str = ":memory:", without: Collection[str] = ()
@@ -102,6 +111,28 @@ class CompiledProject:
                     f'create or replace {model.kind} {model.schema}."{model.name}" as {here}'
                 )
 
+    def test(
+        self, connection: duckdb.DuckDBPyConnection, paths: SitePaths
+    ) -> dict[str, dict[str, Any]]:
+        """Run the data tests on what was built, and return what `dbt test` would say of each.
+
+        By the test's id, its `status` (pass, warn, fail, error) and its `failures`, as in dbt's
+        run_results.json. A test that can't be run has the status error, and that is all that is
+        said of it.
+        """
+        return {each.unique_id: self._tested(each, connection, paths) for each in self.tests}
+
+    def _tested(
+        self, test: DataTest, connection: duckdb.DuckDBPyConnection, paths: SitePaths
+    ) -> dict[str, Any]:
+        here = test.sql.replace(self.placeholder, str(paths.root))
+        try:
+            found = connection.execute(f"select count(*) from ({here}) as offenders").fetchall()
+        except duckdb.Error:
+            return {"status": "error", "failures": None}
+        failed = "warn" if test.warns else "fail"
+        return {"status": failed if found[0][0] else "pass", "failures": found[0][0]}
+
     def needed(self, wanted: Collection[str], given: Collection[str] = ()) -> frozenset[str]:
         """Return the names of the models and seeds that `wanted` are made of, and `wanted`.
 
@@ -140,7 +171,7 @@ def compile_project(source_format: str, home: Path, site: str = "compiled") -> C
     _compile(source_format, profile.parent, target, home / "logs")
     manifest = target / "manifest.json"
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
-    return CompiledProject(_seeds(nodes), _models(nodes), str(root), manifest)
+    return CompiledProject(_seeds(nodes), _models(nodes), str(root), manifest, _tests(nodes))
 
 
 def _compile(source_format: str, profiles: Path, target: Path, logs: Path) -> None:
@@ -195,3 +226,12 @@ def _model(node: Mapping[str, Any], nodes: Mapping[str, Any]) -> Model:
     parents = (nodes[key]["name"] for key in node["depends_on"]["nodes"] if key in nodes)
     kind = "view" if node["config"]["materialized"] == "view" else "table"
     return Model(node["schema"], node["name"], kind, node["compiled_code"], tuple(parents))
+
+
+def _tests(nodes: Mapping[str, Any]) -> tuple[DataTest, ...]:
+    """Return the data tests that dbt runs: of a disabled model it compiles none."""
+    return tuple(
+        DataTest(key, node["compiled_code"], str(node["config"]["severity"]).lower() == "warn")
+        for key, node in nodes.items()
+        if node["resource_type"] == "test" and node.get("compiled_code")
+    )

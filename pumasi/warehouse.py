@@ -6,7 +6,7 @@ the file for that moment, so that neither ever sees the other half done.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
@@ -64,3 +64,40 @@ def hold_warehouse(
         yield connection
     finally:
         connection.close()
+
+
+def row_counts(
+    connection: duckdb.DuckDBPyConnection, counted_as: Mapping[str, str]
+) -> dict[str, int]:
+    """Rows of every table and view of the warehouse, by its name; dbt gives no name twice.
+
+    `counted_as`: of a view that would have to be joined to be counted, the relation that has as
+    many rows. The others cost little, since DuckDB computes no column that nobody asks for.
+
+    Raises:
+        ReleaseError: a view can't be counted.
+    """
+    relations = connection.execute(
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = current_database() union all "
+        "select schema_name, view_name from duckdb_views() "
+        "where database_name = current_database() and not internal order by all"
+    ).fetchall()
+    counts = {
+        name: _rows(connection, schema, name)
+        for schema, name in relations
+        if name not in counted_as
+    }
+    return counts | {name: counts[counted_as[name]] for _, name in relations if name in counted_as}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int:
+    try:
+        found = connection.execute(f'select count(*) from "{schema}"."{name}"').fetchall()
+    except duckdb.Error as error:
+        # Not DuckDB's own words: they may quote a value of a row.
+        raise ReleaseError(
+            f"{schema}.{name} can't be counted ({type(error).__name__}): run the build again, so "
+            "that what it reads is there"
+        ) from None
+    return int(found[0][0])

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 
 import expectations
 from orchestration.site.builds import closed_when_broken, transformation_of
@@ -18,22 +17,22 @@ from orchestration.site.comparison import compare
 from orchestration.site.dbt_command import run_dbt_tests
 from orchestration.site.extract import pool
 from orchestration.site.project import Project
-from orchestration.site.transform import row_counts, table_keys
+from orchestration.site.transform import table_keys
 from pumasi.atomic import write_text
 from pumasi.config import SiteConfig, SitePaths, home_folder
 from pumasi.errors import ReleaseError
 from pumasi.quality import (
-    Listed,
     Outcome,
     Status,
     apply_thresholds,
+    concepts_of,
     conservation_outcomes,
     dbt_outcomes,
     verification_outcomes,
 )
 from pumasi.quality.catalogue import declared_empty, write_keys
 from pumasi.release import write_candidate
-from pumasi.warehouse import hold_warehouse
+from pumasi.warehouse import hold_warehouse, row_counts
 
 OUTCOMES = "outcomes.json"
 
@@ -109,8 +108,8 @@ def _check(
         # Whoever changed the warehouse while dbt tested it is noticed here.
         transformation = transformation_of(paths, connection)
         candidate = write_candidate(connection, paths, run_id=run_id)
-        counts = row_counts(connection, project)
-        verified = verification_outcomes(*_concepts(connection), real=config.real)
+        counts = row_counts(connection, project.counted_as)
+        verified = verification_outcomes(*concepts_of(connection), real=config.real)
     context.log.info("Great Expectations, conservation, series and drift")
     found = [
         *dbt_outcomes(
@@ -139,18 +138,6 @@ def _check(
     }
     write_text(candidate.folder / OUTCOMES, json.dumps(said, indent=1) + "\n")
     return outcomes, sum(counts[table] for table in candidate.tables)
-
-
-def _concepts(connection: duckdb.DuckDBPyConnection) -> tuple[list[Listed], set[int]]:
-    """Every concept of every concept set, and the concepts that the hospital's mapping leads to."""
-    listed = connection.execute(
-        "select concept_set, concept_id, verification, label from intermediate.concept_sets "
-        "order by all"
-    ).fetchall()
-    mapped = connection.execute(
-        "select target_concept_id from staging.stg_vocabulary__source_to_concept_maps"
-    ).fetchall()
-    return [Listed(*row) for row in listed], {row[0] for row in mapped}
 
 
 def _tables(config: SiteConfig, manifest: Path) -> list[dg.AssetKey]:

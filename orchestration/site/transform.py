@@ -39,7 +39,7 @@ from pumasi.config.workspace import profiles_folder
 from pumasi.errors import ReleaseError
 from pumasi.incremental import inputs_of, new_deliveries
 from pumasi.release import transformation_hash
-from pumasi.warehouse import hold_warehouse
+from pumasi.warehouse import hold_warehouse, row_counts
 
 LAYERS = ("staging", "intermediate", "omop", "marts")
 
@@ -117,7 +117,7 @@ def assets(config: SiteConfig, paths: SitePaths, manifest: Path) -> list[dg.Asse
             with hold_warehouse(paths, progress=context.log.info) as connection:
                 if not context.is_subset:
                     end_transform(paths, connection, now, changed)
-                counts = row_counts(connection, Project(manifest))
+                counts = row_counts(connection, Project(manifest).counted_as)
                 flags = _flags_of_marts(connection)
         for event in events:
             yield _with_counts(event, context, counts, flags)
@@ -158,38 +158,6 @@ def table_keys(site: str, manifest: Path) -> list[dg.AssetKey]:
     """Asset keys of all seeds and models, each ending in its name; dbt gives none twice."""
     translator = SiteTranslator(site)
     return sorted(map(translator.get_asset_key, Project(manifest).models.values()))
-
-
-def row_counts(connection: duckdb.DuckDBPyConnection, project: Project) -> dict[str, int]:
-    """Rows of every table and view of the warehouse, by its name; dbt gives no name twice.
-
-    A view that would have to be joined to be counted names in its model a relation with the same
-    rows; the others cost little, since DuckDB computes no column that nobody asks for.
-
-    Raises:
-        ReleaseError: a view can't be counted.
-    """
-    relations = connection.execute(
-        "select schema_name, table_name from duckdb_tables() union all "
-        "select schema_name, view_name from duckdb_views() where not internal order by all"
-    ).fetchall()
-    same = project.counted_as
-    counts = {
-        name: _rows(connection, schema, name) for schema, name in relations if name not in same
-    }
-    return counts | {name: counts[same[name]] for _, name in relations if name in same}
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int:
-    try:
-        found = connection.execute(f'select count(*) from "{schema}"."{name}"').fetchall()
-    except duckdb.Error as error:
-        # Not DuckDB's own words: they may quote a value of a row.
-        raise ReleaseError(
-            f"{schema}.{name} can't be counted ({type(error).__name__}): run the build again, so "
-            "that what it reads is there"
-        ) from None
-    return int(found[0][0])
 
 
 def _flags_of_marts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:

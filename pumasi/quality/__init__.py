@@ -9,7 +9,7 @@ from pumasi.quality.conservation import (
     conservation_outcomes,
     is_of_source_table,
 )
-from pumasi.quality.dbt_results import dbt_checks, dbt_outcomes
+from pumasi.quality.dbt_results import dbt_checks, dbt_outcomes, outcomes_of_tests
 from pumasi.quality.gate import Need, Purpose, Verdict, ask, reasons_closed, waiver_state
 from pumasi.quality.judge import could_not_check, judge, share_is_within
 from pumasi.quality.outcome import Category, Check, Outcome, Severity, Source, Status
@@ -17,6 +17,7 @@ from pumasi.quality.thresholds import apply_thresholds
 from pumasi.quality.verification import (
     Listed,
     check_of,
+    concepts_of,
     local_concepts,
     mapping_check_of,
     verification_outcomes,
@@ -39,6 +40,7 @@ __all__ = [
     "apply_thresholds",
     "ask",
     "check_of",
+    "concepts_of",
     "conservation_outcomes",
     "could_not_check",
     "dbt_checks",
@@ -47,6 +49,7 @@ __all__ = [
     "judge",
     "local_concepts",
     "mapping_check_of",
+    "outcomes_of_tests",
     "reasons_closed",
     "share_is_within",
     "verification_outcomes",

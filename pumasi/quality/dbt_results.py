@@ -35,7 +35,21 @@ def dbt_outcomes(
     `may_be_empty` are the tables declared as possibly empty. Raises ReleaseError when a file is
     missing or not what dbt writes.
     """
-    nodes, results = _nodes(manifest), _results(run_results)
+    return outcomes_of_tests(_results(run_results), manifest, rows, may_be_empty)
+
+
+def outcomes_of_tests(
+    results: Mapping[str, Node],
+    manifest: Path,
+    rows: Mapping[str, int],
+    may_be_empty: Collection[str] = (),
+) -> list[Outcome]:
+    """Return the outcomes of `dbt_outcomes` from results that are at hand.
+
+    `results` has by the test's id its `status` and `failures`, in dbt's words; `rows` and
+    `may_be_empty` are those of `dbt_outcomes`. Raises ReleaseError when there is no manifest.
+    """
+    nodes = _nodes(manifest)
     tests = sorted(i for i, node in nodes.items() if _is_run(node, nodes))
     checks = _checks(nodes, tests)
     return [

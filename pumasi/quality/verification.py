@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import duckdb
+
 from pumasi.quality.judge import judge
 from pumasi.quality.outcome import Check, Outcome, Severity
 
@@ -40,6 +42,18 @@ def check_of(concept_set: str) -> str:
 def mapping_check_of(concept_set: str) -> str:
     """Name of the check of a set with local concepts: whether the hospital has mapped them."""
     return f"{TABLE}.{concept_set}_is_mapped"
+
+
+def concepts_of(connection: duckdb.DuckDBPyConnection) -> tuple[list[Listed], set[int]]:
+    """Every concept of every set of a warehouse, and the concepts that its mapping leads to."""
+    listed = connection.execute(
+        "select concept_set, concept_id, verification, label from intermediate.concept_sets "
+        "order by all"
+    ).fetchall()
+    mapped = connection.execute(
+        "select target_concept_id from staging.stg_vocabulary__source_to_concept_maps"
+    ).fetchall()
+    return [Listed(*row) for row in listed], {row[0] for row in mapped}
 
 
 def verification_outcomes(

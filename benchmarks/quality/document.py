@@ -1,0 +1,77 @@
+"""`docs/validation/seeded-faults.md`, written from the results of a run."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.quality.cases import CLEAN, PERSONS, Result
+from benchmarks.quality.catalogue import Fault
+from benchmarks.quality.report import Rows, broken_promises
+from benchmarks.report import as_markdown
+from pumasi.config import project_root
+
+DOCUMENT = Path("docs/validation/seeded-faults.md")
+_TEXT = """\
+# Seeded faults: what the checks find
+
+{faults} faults, put one by one into the extract of a simulated hospital of {persons:,} patients,
+which is then read, transformed and checked as every delivery is. What this command makes:
+
+```
+make bench-quality
+```
+
+How to read it:
+
+- **gross, promised, half**: size of the fault, and in how many hospitals (one per seed) the check
+  that names it failed. *Promised* is the smallest size that the check promises to find: just above
+  what it allows, or one row where it allows nothing. Half of that it does not promise; half of one
+  row or one file there is none.
+- **Always caught from**: the smallest size of the grid (gross, promised, half, and two between the
+  first two) from which on it was caught in every hospital. **Shown** is the exact lower bound
+  (95 %, Clopper-Pearson) of the probability to catch that size: 59 hospitals would show 0.95.
+- **\\*** was written after the thresholds were frozen
+  ([decision 0043](../decisions/0043-seeded-faults.md)).
+- **No check**: nothing names the fault, whatever its size: what is to be built.
+
+{broken}
+
+{table}
+
+## Where nothing is wrong
+
+{clean} clean hospitals, with one delivery and with two ({seeds}). A check of severity error or warn
+that failed in one of them is a false alarm, unless `benchmarks/quality/declared.csv` accepts it and
+says why. {alarms}
+"""
+
+
+def write_document(
+    faults: Sequence[Fault], results: Sequence[Result], table: Rows, alarms: Rows
+) -> Path:
+    """Write the page and return its path."""
+    broken = [fault.id for fault in broken_promises(faults, results) if fault.check]
+    clean = [result for result in results if result.fault == CLEAN]
+    seeds = sorted({int(result.seed) for result in clean})
+    text = _TEXT.format(
+        faults=len(faults),
+        persons=PERSONS,
+        broken=f"Promises that were not kept: {', '.join(broken)}."
+        if broken
+        else "Every promise was kept.",
+        table=as_markdown(table),
+        clean=len(clean),
+        seeds=f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}" if seeds else "none was run",
+        alarms=_alarms(alarms),
+    )
+    file = project_root() / DOCUMENT
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _alarms(rows: Rows) -> str:
+    if len(rows) == 1:
+        return "None failed."
+    per = Counter(row[0] for row in rows[1:])
+    said = ", ".join(f"{n} at {hospital}" for hospital, n in sorted(per.items()))
+    return f"Checks that did: {said}.\n\n{as_markdown(rows)}"
