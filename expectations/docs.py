@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from expectations.run import quiet
+from expectations.run import connection_arguments, quiet
 from expectations.views import make_views
 
 
@@ -43,7 +43,7 @@ def write_docs(
         source = context.data_sources.add_sql(
             "candidate",
             connection_string=f"duckdb:///{database}",
-            kwargs={"connect_args": {"read_only": True}},  # type: ignore[call-arg] # not in its stub
+            kwargs={"connect_args": connection_arguments()},  # type: ignore[call-arg] # not in its stub
         )
         for table, rules in SUITES.items():
             progress(table)

@@ -17,6 +17,7 @@ from expectations.views import CDM, VOCABULARY, make_views
 from pumasi.omop.cdm import cdm_tables
 from pumasi.quality import Outcome, Status
 from pumasi.quality.catalogue import MOST_KEYS, Cdm, OffenderKeys, build_checks, keys_of
+from pumasi.warehouse import memory_limit
 
 if TYPE_CHECKING:
     from expectations.rows import ExpectRowsToObey
@@ -34,7 +35,9 @@ def offenders(candidate: Path, vocabulary: Path, outcomes: Iterable[Outcome]) ->
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "candidate.duckdb"
         today = make_views(database, candidate, vocabulary, SUITES)
-        with duckdb.connect(database, read_only=True) as connection:
+        with duckdb.connect(
+            database, read_only=True, config={"memory_limit": memory_limit()}
+        ) as connection:
             cdm = Cdm.find(connection, CDM, VOCABULARY, today)
             checks = {check.name: check for check in build_checks()}
             of_catalogue = [keys_of(cdm, checks[o.name]) for o in failed if o.source == "catalogue"]

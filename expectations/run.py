@@ -22,6 +22,7 @@ from expectations.emptiness import MAY_BE_EMPTY
 from expectations.views import make_views
 from pumasi.quality import Check, Outcome, Severity, Status, could_not_check, judge
 from pumasi.quality.catalogue import CheckResult, judged_as_declared
+from pumasi.warehouse import memory_limit
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -89,8 +90,13 @@ def _open(database: Path) -> SQLDatasource:
     return context.data_sources.add_sql(
         "candidate",
         connection_string=f"duckdb:///{database}",
-        kwargs={"connect_args": {"read_only": True}},  # type: ignore[call-arg] # missing in its stub
+        kwargs={"connect_args": connection_arguments()},  # type: ignore[call-arg] # not in its stub
     )
+
+
+def connection_arguments() -> dict[str, Any]:
+    """How DuckDB is opened: to read, within the memory that a hospital gives its warehouse."""
+    return {"read_only": True, "config": {"memory_limit": memory_limit()}}
 
 
 def _outcomes(
