@@ -29,6 +29,7 @@ from pumasi.quality.outcome import Category, Check, Outcome, Severity
 
 AGE_AND_SEX = "age_and_sex_are_as_before"
 STILL_THERE = "persons_are_still_there"
+SAME_PERSONS = "sex_and_birth_are_as_before"
 VOLUME = "volume_by_month_is_as_before"
 CONCEPTS = "concepts_are_as_before"
 MAPPED = "share_mapped_is_as_before"
@@ -63,8 +64,9 @@ class Compared:
 def drift_outcomes(now: Compared, before: Compared | None) -> list[Outcome]:
     """Compare a build with the last release that has its tables; None if there is none.
 
-    One outcome each: `person.age_and_sex_are_as_before`, `person.persons_are_still_there`; of every
-    event table `<table>.volume_by_month_is_as_before`, `<table>.concepts_are_as_before` and
+    One outcome each: `person.age_and_sex_are_as_before`, `person.persons_are_still_there`,
+    `person.sex_and_birth_are_as_before` (of those whom both know); of every event table
+    `<table>.volume_by_month_is_as_before`, `<table>.concepts_are_as_before` and
     `<table>.share_mapped_is_as_before`; of every test with enough values
     `measurement.<concept id>_values_are_as_before`. Without an earlier release, or with too few
     rows in one of them, they are not applicable.
@@ -83,6 +85,7 @@ def _checks(connection: duckdb.DuckDBPyConnection) -> Iterator[Check]:
     """Every check that there is: of the tables and tests of one of the two."""
     yield _check("person", AGE_AND_SEX)
     yield _check("person", STILL_THERE, "completeness")
+    yield _check("person", SAME_PERSONS)
     tables = connection.execute(queries.TABLES).fetchall()
     tests = connection.execute(queries.TESTS, _least()).fetchall()
     for (table,) in tables:
@@ -111,6 +114,9 @@ def _found(
     for missing, persons in connection.execute(queries.GONE, gone).fetchall():
         check = _check("person", STILL_THERE, "completeness")
         yield judge(replace(check, threshold=known["persons_gone"]), missing, persons)
+    for changed, persons in connection.execute(queries.CHANGED, gone).fetchall():
+        check = replace(_check("person", SAME_PERSONS), threshold=known["persons_changed"])
+        yield judge(check, changed, persons, may_be_empty=True)
 
 
 def _indices(connection: duckdb.DuckDBPyConnection) -> Iterator[Outcome]:

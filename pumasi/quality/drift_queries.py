@@ -178,6 +178,14 @@ MAPPED = """
     where least(n.records, b.records) >= $smallest_sample order by all
 """
 
+# Persons whom both know: of how many is sex or year of birth another.
+CHANGED = """
+    select count(*) filter (
+            n.gender_concept_id is distinct from b.gender_concept_id
+            or n.year_of_birth is distinct from b.year_of_birth
+        ), count(*)
+    from read_parquet($before) as b inner join read_parquet($now) as n using (person_id)
+"""
 GONE = """
     select count(*) filter (where person_id not in (
         select person_id from read_parquet($now) where person_id is not null

@@ -253,8 +253,8 @@ def test_a_hospital_that_is_well_passes_everything(well: dict[str, Outcome]) -> 
     assert statuses == {
         ("great_expectations", Status.PASSED): 86,
         ("great_expectations", Status.NOT_APPLICABLE): len(EMPTY),
-        ("catalogue", Status.PASSED): 261,
-        ("catalogue", Status.NOT_APPLICABLE): 1323,
+        ("catalogue", Status.PASSED): 247,
+        ("catalogue", Status.NOT_APPLICABLE): 1337,
     }
 
 
@@ -272,6 +272,9 @@ def test_what_is_not_applicable_to_it_says_why(well: dict[str, Outcome]) -> None
         "the field has no value",
         "nothing to check, as declared",
         "declared empty",
+        # Twenty rows a table are too few for what chance may do.
+        "fewer than 200 to look at",
+        "fewer than 300 to look at",
     }
     assert {o.table for o in idle if o.message == "nothing to check, as declared"} == EMPTY.keys()
     assert {o.name for o in idle if o.message == "nothing to check: declared empty"} == {

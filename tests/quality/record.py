@@ -97,5 +97,7 @@ def compared(cdm: Cdm, folder: Path, *changes: str) -> Compared:
     found = characterised(cdm, *changes)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "person.parquet"
-    cdm.connection.sql("select person_id from person").write_parquet(str(file))
+    cdm.connection.sql(
+        "select person_id, gender_concept_id, year_of_birth from person"
+    ).write_parquet(str(file))
     return Compared(found, file)

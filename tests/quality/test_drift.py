@@ -12,6 +12,7 @@ from tests.quality.record import CREATININE, UMOL_L, compared, record
 
 AGE = "person.age_and_sex_are_as_before"
 THERE = "person.persons_are_still_there"
+SAME = "person.sex_and_birth_are_as_before"
 VOLUME = "visit_occurrence.volume_by_month_is_as_before"
 CONCEPTS = "condition_occurrence.concepts_are_as_before"
 MAPPED = "condition_occurrence.share_mapped_is_as_before"
@@ -31,7 +32,7 @@ def failed(found: dict[str, Outcome]) -> set[str]:
 
 def test_the_same_twice_passes(tmp_path: Path) -> None:
     found = outcomes(tmp_path)
-    checks = (AGE, THERE, VOLUME, CONCEPTS, MAPPED, VALUES)
+    checks = (AGE, THERE, SAME, VOLUME, CONCEPTS, MAPPED, VALUES)
     assert {found[name].status for name in checks} == {Status.PASSED}
     assert failed(found) == set()
     assert {outcome.severity for outcome in found.values()} == {Severity.WARN}
@@ -63,6 +64,21 @@ def test_other_persons_are_seen_in_age_and_sex_and_as_missing(tmp_path: Path) ->
 def test_one_person_in_a_hundred_may_be_gone(tmp_path: Path) -> None:
     found = outcomes(tmp_path, "delete from person where person_id < 2")
     assert (found[THERE].violations, found[THERE].status) == (2, Status.PASSED)
+
+
+def test_sex_that_was_swapped_is_seen_though_its_shares_stay(tmp_path: Path) -> None:
+    swapped = "update person set gender_concept_id = 8507 + 8532 - gender_concept_id"
+    found = outcomes(tmp_path, swapped)
+    assert (found[SAME].violations, found[SAME].denominator) == (200, 200)
+    assert found[SAME].status is Status.FAILED
+    assert found[THERE].status is Status.PASSED
+
+
+def test_one_person_in_a_hundred_may_be_corrected(tmp_path: Path) -> None:
+    corrected = "update person set year_of_birth = year_of_birth - 1 where person_id < "
+    assert outcomes(tmp_path / "2", f"{corrected} 2")[SAME].status is Status.PASSED
+    found = outcomes(tmp_path / "3", f"{corrected} 3")
+    assert (found[SAME].violations, found[SAME].status) == (3, Status.FAILED)
 
 
 def test_a_month_that_lost_or_doubled_its_rows_is_named(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_every_check_has_something_to_do_about_it(tmp_path: Path) -> None:
     now = compared(record(), tmp_path)
     outcomes = [*series_outcomes(now.characterised), *drift_outcomes(now, None)]
     said = {remedy(outcome) for outcome in outcomes}
-    assert len(said) == 8
+    assert len(said) == 9
     assert not any(each.startswith("See DATA_QUALITY.md") for each in said)
     assert f"measurement.{CREATININE}_values_are_as_before" in {o.name for o in outcomes}
 

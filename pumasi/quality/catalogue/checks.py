@@ -37,8 +37,9 @@ class CheckType:
     """A type of check.
 
     `severity` is DQD's word: fatal, convention or characterization. `in_build` is what checks it in
-    a build. Checks of one `family` are counted together. `counts_missing`: a field without any
-    value is a finding, not nothing to check. `violation` and `denominator` say what is counted.
+    a build. Checks of one `family` are counted together. Of a denominator below `fewest` nothing is
+    said: chance alone would exceed the threshold. `counts_missing`: a field without any value is a
+    finding, not nothing to check. `violation` and `denominator` say what is counted.
     """
 
     name: str
@@ -49,6 +50,7 @@ class CheckType:
     severity: str
     in_build: Checker
     family: str
+    fewest: int
     counts_missing: bool
     sentence: str
     violation: str
@@ -202,6 +204,7 @@ def _type(row: dict[str, str]) -> CheckType:
         severity=row["severity"],
         in_build=checker,
         family=row["family"],
+        fewest=int(row.get("fewest", 0)),
         counts_missing=row["counts_missing"] == "yes",
         sentence=row["sentence"],
         violation=row["violation"],

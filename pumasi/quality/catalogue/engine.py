@@ -122,6 +122,8 @@ def _outcome(cdm: Cdm, check: ConcreteCheck, counts: _Counts | None) -> Outcome:
     outcome = judge(check.as_check(), *counts, may_be_empty=True)
     if outcome.status is Status.NOT_APPLICABLE:
         return _not_applicable(outcome, "there is nothing that it looks at")
+    if counts[1] < check.type.fewest:
+        return _not_applicable(outcome, f"fewer than {check.type.fewest} to look at")
     return outcome
 
 

@@ -26,6 +26,7 @@ from tests.quality.catalogue.tiny import (
     Case,
     Rows,
     check_of,
+    however_few,
     insert,
     outcome_of,
     result_of,
@@ -228,7 +229,8 @@ CASES: list[tuple[Case, list[int]]] = [
 )
 def test_a_check_counts_what_its_type_says(case: Case, keys: list[int]) -> None:
     cdm = tiny_cdm(case.rows)
-    result = result_of(cdm, check_of(case.type, case.table, case.field, case.concept))
+    check = check_of(case.type, case.table, case.field, case.concept)
+    result = result_of(cdm, however_few(check))
 
     assert (result.outcome.violations, result.outcome.denominator) == (
         case.violations,
@@ -250,11 +252,20 @@ def test_half_of_the_values_may_lie_outside_the_middle() -> None:
     assert outcome_of(case).status is Status.PASSED
 
 
-def test_of_few_values_nothing_is_said() -> None:
-    rows = numbered("measurement", *creatinine(*[16] * 299))
-    case = Case("valuesAreCentred", "measurement", rows, 0, 0, "value_as_number", CREATININE)
+@pytest.mark.parametrize(("count", "status"), [(299, "not_applicable"), (300, "failed")])
+def test_of_few_values_nothing_is_said(count: int, status: str) -> None:
+    check = check_of("valuesAreCentred", "measurement", "value_as_number", CREATININE)
+    rows = numbered("measurement", *creatinine(*[16] * count))
+    outcome = result_of(tiny_cdm(rows), check).outcome
 
-    assert outcome_of(case).status is Status.NOT_APPLICABLE
+    assert outcome.status.value == status
+    assert (outcome.message == "nothing to check: fewer than 300 to look at") == (count < 300)
+
+
+def test_every_own_type_says_how_few_are_too_few() -> None:
+    assert {t.name: t.fewest for t in own_types().values()} == {
+        name: 200 if name == "isDuringStay" else 300 for name in own_types()
+    }
 
 
 @pytest.mark.parametrize("case", [case for case, _ in CASES], ids=lambda case: case.type)
