@@ -7,6 +7,8 @@ import re
 import duckdb
 
 from pumasi.extract.manifest import load_manifests
+from pumasi.omop import cdm_tables
+from pumasi.omop.sources import has_source
 from tests.end_to_end.extracts import Extract
 from tests.end_to_end.network import Built
 
@@ -93,8 +95,9 @@ def test_every_row_of_raw_has_exactly_one_fate(built: Built) -> None:
 
 def test_every_omop_row_names_one_source_row_that_is_there(built: Built) -> None:
     with warehouse(built) as connection:
-        tables = [name for name in built.parquet if name not in DERIVED and "__" not in name]
-        assert len(tables) == 9
+        omop = [name for name in built.parquet if name in cdm_tables() and name not in DERIVED]
+        tables = [name for name in omop if has_source(name)]
+        assert len(tables) == 19
         for table in tables:
             key = "person_id" if table == "death" else f"{table}_id"
             misnamed = f"""
