@@ -20,7 +20,7 @@ _ALL: tuple[Category, ...] = ("conformance", "completeness", "plausibility")
 # Of the suites; what the catalogue checks is added. Of the other OMOP tables it is completeness, of
 # their rows.
 _SUITES: Mapping[str, tuple[Category, ...]] = {
-    "person": ("completeness",),
+    "person": _CONTENT,
     "observation_period": ("completeness",),
     "death": _CONTENT,
     "visit_occurrence": _CONTENT,

@@ -11,7 +11,7 @@ _KNOWN_GENDERS = "(8507, 8532)"
 
 
 def person() -> ExpectationSuite:
-    """Persons of a known gender."""
+    """Persons of a known gender, of whom nobody who lives is too old to."""
     return suite(
         "person",
         warn(
@@ -19,6 +19,12 @@ def person() -> ExpectationSuite:
             "completeness",
             f"gender_concept_id in {_KNOWN_GENDERS}",
             allowed=INCOMPLETE,
+        ),
+        warn(
+            "person.age_is_plausible",
+            "plausibility",
+            "year(extracted_through) - year_of_birth <= 120",
+            among="died is null",
         ),
     )
 
