@@ -2,7 +2,8 @@
 
 They need no earlier release, so they speak in the first one. A month is compared with the medians
 of the months before and after it: of both the smaller counts, so that a record that grows or fades
-is not taken for one with a gap.
+is not taken for one with a gap. Where a record stops before the extract says that it ends, every
+month after that is compared with the last months that have rows.
 """
 
 from __future__ import annotations
@@ -47,11 +48,23 @@ _MONTHS = """
             median(persons) over (partition by cdm_table order by month
                 rows between 1 following and $span following) as persons_after
         from months
+    ), ends as (
+        select cdm_table, max(month) filter (where n > 0) as stopped from months group by all
+    ), usual as (
+        select cdm_table, stopped, median(persons) as usual_persons
+        from months inner join ends using (cdm_table)
+        where month <= stopped and month > stopped - $span * interval 1 month
+        group by all
     ), judged as (
-        select *, n < $collapse * least(before, coalesce(after, before)) as is_missing
-        from neighbours
+        select cdm_table, month,
+            n < $collapse * least(before, coalesce(after, before)) as is_missing
+        from neighbours inner join usual using (cdm_table)
         where least(persons_before, coalesce(persons_after, persons_before)) >= $persons
-            and before is not null
+            and before is not null and month <= stopped
+        union all
+        select cdm_table, month, true as is_missing
+        from months inner join usual using (cdm_table)
+        where month > stopped and usual_persons >= $expected
     )
     select cdm_table, count(month) filter (where is_missing) as violations, count(month) as months,
         list(strftime(month, '%Y-%m') order by month) filter (where is_missing) as missing
@@ -95,7 +108,11 @@ def series_outcomes(characterised: pa.Table) -> list[Outcome]:
         connection.register("characterised", characterised)
         months = connection.execute(
             _MONTHS.replace("$span", f"{known['neighbour_months']:.0f}"),
-            {"collapse": known["month_collapse"], "persons": known["month_persons"]},
+            {
+                "collapse": known["month_collapse"],
+                "persons": known["month_persons"],
+                "expected": known["silent_expected"],
+            },
         ).fetchall()
         silent = connection.execute(
             _SILENT,

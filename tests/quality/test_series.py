@@ -53,6 +53,14 @@ def test_a_gap_of_seven_months_does_not_hide_itself() -> None:
     assert "2021-06" in outcome.message
 
 
+def test_a_record_that_stops_long_before_the_extract_ends_is_seen_of_few_persons_too() -> None:
+    outcome = outcomes(without("> '2021-03'"), persons=60)[VISITS]
+    assert (outcome.violations, outcome.denominator) == (21, 21)
+    assert outcome.message.endswith(
+        "months: 2021-04, 2021-05, 2021-06, 2021-07, 2021-08, 2021-09 and 15 more"
+    )
+
+
 def test_a_month_of_two_thirds_and_a_record_that_grows_or_fades_are_no_gap() -> None:
     assert outcomes(without("= '2021-05' and person_id % 3 = 0"))[VISITS].status is Status.PASSED
     grows = without(
