@@ -176,14 +176,14 @@ def test_the_identity_is_the_content_of_the_files_that_are_used(tmp_path: Path) 
         ).delivery_id
 
     plain = identity("a", dict(OMOP))
-    assert identity("b", OMOP | {"note.csv": "note_id\n1\n"}) == plain
+    assert identity("b", OMOP | {"note_nlp.csv": "note_nlp_id\n1\n"}) == plain
     assert identity("c", {name.upper(): text for name, text in OMOP.items()}) == plain
     assert identity("d", OMOP | {"person.csv": PERSONS + "\n"}) != plain
     assert identity("e", dict(OTHER)) != plain
 
 
 def test_the_manifest_is_written_before_anything_is_read(tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "source", OMOP | {"note.csv": "note_id\n1\n2\n"})
+    folder = write_files(tmp_path / "source", OMOP | {"note_nlp.csv": "note_nlp_id\n1\n2\n"})
     config, paths = site_of(folder), SitePaths.of("tiny", tmp_path / "home")
     (delivery,) = discover(config)
     said: list[str] = []
@@ -196,7 +196,7 @@ def test_the_manifest_is_written_before_anything_is_read(tmp_path: Path) -> None
     assert files["person.csv"]["lines"] == 4
     assert files["person.csv"]["bytes"] == len(PERSONS)
     assert files["person.csv"]["tables"] == ["person"]
-    assert (manifest.unused_files, manifest.ignored) == (1, {"note": 2})
+    assert (manifest.unused_files, manifest.ignored) == (1, {"note_nlp": 2})
     assert f"person.csv: {len(PERSONS)} bytes" in said
 
 
