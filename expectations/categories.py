@@ -10,16 +10,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import get_args
 
+from pumasi.omop.cdm import cdm_tables
 from pumasi.quality import Category
 from pumasi.quality.catalogue import build_checks
 
 _CONTENT: tuple[Category, ...] = ("completeness", "plausibility")
 _ALL: tuple[Category, ...] = ("conformance", "completeness", "plausibility")
 
-# Of the suites; what the catalogue checks is added.
+# Of the suites; what the catalogue checks is added. Of the other OMOP tables it is completeness, of
+# their rows.
 _SUITES: Mapping[str, tuple[Category, ...]] = {
     "person": ("completeness",),
-    "observation_period": _CONTENT,
+    "observation_period": ("completeness",),
     "death": _CONTENT,
     "visit_occurrence": _CONTENT,
     "condition_occurrence": _ALL,
@@ -49,8 +51,10 @@ def categories() -> dict[str, tuple[Category, ...]]:
     found: dict[str, set[Category]] = defaultdict(set)
     for check in build_checks():
         found[check.table].add(check.type.category)
+    for table in cdm_tables().values():
+        if table.schema != "VOCAB":
+            found[table.name].add("completeness")
+    for name, of_suite in _SUITES.items():
+        found[name].update(of_suite)
     order: tuple[Category, ...] = get_args(Category)
-    return {
-        table: tuple(c for c in order if c in {*of_suite, *found[table]})
-        for table, of_suite in _SUITES.items()
-    }
+    return {name: tuple(c for c in order if c in of_table) for name, of_table in found.items()}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pumasi.omop import OPTIONAL_TABLES
+
 MAY_BE_EMPTY = frozenset(
     {
+        *OPTIONAL_TABLES,
         # A source that doesn't record deaths, or had none, delivers no row.
         "death",
         # Nor has every source facts of this domain: many have visits, diagnoses, drugs and tests.

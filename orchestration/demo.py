@@ -11,13 +11,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.learn.tasks import TASKS
-from pumasi.release import latest_release
+from pumasi.release import ask_gate, latest_release
 
 AT_ONCE = 2
 
@@ -70,7 +71,7 @@ def _table(builds: Sequence[Build]) -> Table:
         if release is None:
             gate, persons, models = "nothing sealed", "", []
         else:
-            gate = "closed" if release.reasons_closed() else "open"
+            gate = ask_gate(config.id, release, None, datetime.now(UTC)).state
             tables = release.manifest.tables
             persons = f"{tables['person'].rows:,}" if "person" in tables else ""
             made = {task.name: paths.models / task.name / f"{release.id}.json" for task in TASKS}

@@ -1,6 +1,7 @@
 """What a build ended in, for the person who started it: numbers, the gate, and where to look."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ from pumasi.config import SiteConfig, SitePaths
 from pumasi.learn.task import load_model
 from pumasi.learn.tasks import TASKS
 from pumasi.quality import Status
-from pumasi.release import Release, latest_release
+from pumasi.release import Release, ask_gate, latest_release
 
 # Gastrointestinal hemorrhage, SNOMED 74474003.
 GI_BLEED = 192671
@@ -31,7 +32,7 @@ def print_summary(config: SiteConfig, console: Console) -> None:
     if release.tables:
         console.print(_tables(config, release))
         _print_answers(release, console)
-    _print_gate(release, console)
+    _print_gate(config, release, console)
     for task in TASKS:
         _print_model(task.name, paths.models / task.name / f"{release.id}.json", console)
     console.print(f"everything was written to {paths.root}; `make dev` shows the runs")
@@ -93,10 +94,15 @@ def _print_answers(release: Release, console: Console) -> None:
             )
 
 
-def _print_gate(release: Release, console: Console) -> None:
+def _print_gate(config: SiteConfig, release: Release, console: Console) -> None:
     count = {status: sum(o.status is status for o in release.outcomes) for status in Status}
     said = json.dumps({status.value: n for status, n in count.items()})
-    reasons = release.reasons_closed()
-    console.print(f"checks: {said}; gate: {'CLOSED' if reasons else 'open'}")
-    for reason in reasons:
+    verdict = ask_gate(config.id, release, None, datetime.now(UTC))
+    console.print(f"checks: {said}; gate: {'open' if verdict.is_open else 'CLOSED'}")
+    for reason in verdict.reasons:
         console.print(f"  - {reason}")
+    for use in verdict.waived:
+        console.print(f"  - waived: {use}")
+    for task in TASKS if verdict.is_open else ():
+        for reason in ask_gate(config.id, release, task.purpose, datetime.now(UTC)).reasons:
+            console.print(f"  - gate closed for {task.name}: {reason}")

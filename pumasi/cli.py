@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -36,6 +36,7 @@ from pumasi.config import (
     get_site,
     home_folder,
     load_network,
+    load_waivers,
     network_folder,
     shown,
 )
@@ -43,11 +44,11 @@ from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file, write_dagster_home, write_workspace
 from pumasi.config.writing import NewSite, new_site_file
 from pumasi.errors import ConfigError, PumasiError, ReleaseError, WithdrawalError
-from pumasi.quality import Outcome
-from pumasi.release import Release, latest_release, verify_release
+from pumasi.quality import Outcome, Purpose, Status, waiver_state
+from pumasi.release import Release, ask_gate, latest_release, verify_release
 from pumasi.release.prune import prune
 from pumasi.release.release import load_release
-from pumasi.release.seal import seal_files
+from pumasi.release.seal import latest_number, seal_files
 from pumasi.warehouse import hold_warehouse
 from pumasi.withdrawal import Withdrawal, withdraw
 
@@ -68,6 +69,7 @@ site_app = typer.Typer(help="The hospitals of the network folder.", no_args_is_h
 person_app = typer.Typer(help="The persons of a hospital.", no_args_is_help=True)
 vocabulary_app = typer.Typer(help="The OMOP vocabularies of hospitals.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
+waiver_app = typer.Typer(help="What a hospital accepts for a time.", no_args_is_help=True)
 quality_app = typer.Typer(help="Checks of any OMOP database.", no_args_is_help=True)
 simulate_app = typer.Typer(
     help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
@@ -78,6 +80,7 @@ app.add_typer(quality_app, name="quality")
 app.add_typer(release_app, name="release")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(vocabulary_app, name="vocabulary")
+app.add_typer(waiver_app, name="waiver")
 
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")
@@ -162,6 +165,12 @@ def site_check(site_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     typer.echo(f"vocabulary from {whence}")
     for threshold in site.thresholds:
         typer.echo(f"accepts {threshold.check} up to {threshold.limit:.0%}: {threshold.reason}")
+    for waiver in load_waivers(site.id).waivers:
+        said = f"up to {waiver.limit:.0%} until {waiver.until}: {waiver.reason}"
+        typer.echo(f"waives {waiver.check} {said}")
+    if site.alerts is not None:
+        holder = site.alerts.webhook_env or site.alerts.webhook_file
+        typer.echo(f"a closed gate is told to the webhook whose address stands in {holder}")
     typer.echo(f"everything is written to {SitePaths.of(site.id).root}")
 
 
@@ -401,7 +410,7 @@ def _cell(persons: int | None) -> str:
 def release_list(site: Site = None) -> None:
     """List every sealed build of a hospital, the latest last; only the latest can be opened."""
     paths = SitePaths.of(get_site(site).id)
-    table = Table("seal", "release", "sealed at", "gate", "tables")
+    table = Table("seal", "release", "sealed at", "as sealed", "tables")
     for number, file in sorted(seal_files(paths).items()):
         try:
             release = load_release(paths, file)
@@ -427,19 +436,105 @@ def release_verify(release_id: ReleaseId = None, site: Site = None) -> None:
 
 @release_app.command("show")
 def release_show(release_id: ReleaseId = None, site: Site = None) -> None:
-    """Show whether a release is open, why not, its tables and its checks; verifies it first."""
-    release = _verified(release_id, site)
-    reasons = release.reasons_closed()
+    """Show whether a release is open, in general and for each task, why not, and what is in it.
+
+    It is verified first. Waivers count as on this day; an older release is shown as it was sealed,
+    because only the latest can be opened.
+    """
+    config = get_site(site)
+    release = _verified(release_id, config.id)
     typer.echo(f"release {release.id}, seal {release.seal.number}, {release.seal.sealed_at}")
-    typer.echo(f"gate: {'closed' if reasons else 'open'}")
-    for reason in reasons:
-        typer.echo(f"  {reason}")
+    if release.seal.number == latest_number(SitePaths.of(config.id)):
+        _print_gates(config.id, release, datetime.now(UTC))
+    else:
+        reasons = release.reasons_closed()
+        typer.echo(f"not the latest, opened for nobody; sealed {'closed' if reasons else 'open'}")
+        _print_lines(reasons)
     for status, count in sorted(Counter(o.status for o in release.outcomes).items()):
         typer.echo(f"checks {status.value.replace('_', ' ')}: {count}")
     table = Table("table", "rows")
     for name in release.tables:
         table.add_row(name, f"{release.manifest.tables[name].rows:,}")
     Console().print(table)
+
+
+def _print_gates(site_id: str, release: Release, at: datetime) -> None:
+    """Print a line for the gate in general and one for each task, with the reasons of each."""
+    general = ask_gate(site_id, release, None, at)
+    verdicts = {each.name: ask_gate(site_id, release, each, at) for each in _purposes()}
+    typer.echo(f"gate: {general.state}")
+    _print_lines(general.reasons)
+    for name, verdict in verdicts.items():
+        typer.echo(f"gate of {name}: {verdict.state}")
+        _print_lines(each for each in verdict.reasons if each not in general.reasons)
+    for line in dict.fromkeys(f"waived: {u}" for v in verdicts.values() for u in v.waived):
+        typer.echo(line)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(f"  {line}")
+
+
+def _purposes() -> list[Purpose]:
+    # Here, because it imports scikit-learn.
+    from pumasi.learn.tasks import TASKS
+
+    return [task.purpose for task in TASKS]
+
+
+@waiver_app.command("list")
+def waiver_list(
+    site: Site = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day asked about; default the hospital's today."),
+    ] = None,
+) -> None:
+    """List a hospital's waivers, and what becomes of the latest release by each on a day.
+
+    In force: without it the gate would be closed, in general or for a task. Not enough: what it
+    names closes the gate all the same. Not needed: that closes nothing. Expired: its last day is
+    over. Unknown: the latest build broke, or there is none.
+    """
+    config = get_site(site)
+    waivers = load_waivers(config.id)
+    day = waivers.day(datetime.now(UTC)) if at is None else at.date()
+    release = latest_release(SitePaths.of(config.id))
+    purposes: list[Purpose | None] = [None, *_purposes()]
+    verdicts = []
+    if release is not None and release.seal.broken_step is None:
+        verdicts = [release.ask(each, waivers.waivers, day) for each in purposes]
+    table = Table(Column("check", overflow="fold"), "limit", "until", "responsible", "state")
+    for each in waivers.waivers:
+        limit, state = f"{each.limit:.2%}", waiver_state(each, verdicts, day)
+        table.add_row(each.check, limit, str(each.until), each.responsible, state)
+    Console().print(table)
+    typer.echo(f"on {day} ({waivers.timezone}), by the latest release: ", nl=False)
+    typer.echo("none has been sealed" if release is None else release.id)
+
+
+@release_app.command("scorecard")
+def release_scorecard(
+    release_id: ReleaseId = None,
+    site: Site = None,
+    out: Annotated[Path | None, typer.Option(help="HTML file; default beside the release.")] = None,
+) -> None:
+    """Write one page, for the hospital only: is the release good enough, for what, why not."""
+    from pumasi.report import scorecard
+
+    release = _verified(release_id, site)
+    config = get_site(site)
+    paths, waivers = SitePaths.of(config.id), load_waivers(config.id)
+    page = scorecard.release_scorecard(config, paths, release, waivers, datetime.now(UTC))
+    file = out or scorecard.scorecard_file(release)
+    _write_page(file, page)
+
+
+def _write_page(file: Path, page: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, page)
+    typer.echo(f"wrote {file}: for the hospital only")
 
 
 def _verified(release_id: str | None, site: str | None) -> Release:
@@ -467,6 +562,9 @@ def quality_run(
         bool,
         typer.Option("--keys", help="Also write keys of up to 20 offending rows of each failure."),
     ] = False,
+    scorecard: Annotated[
+        Path | None, typer.Option(help="Also write a page of the results: an HTML file.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many checks of which type, run none.")
     ] = False,
@@ -496,8 +594,63 @@ def quality_run(
         write_text(out / "results.json", catalogue.dqd_json(layout))
         if keys:
             catalogue.write_keys(catalogue.offender_keys(cdm, results), out / "keys.csv")
+        if scorecard is not None:
+            _write_catalogue_page(scorecard, cdm, f"{database.stem}, schema {schema}", results)
     _print_quality(results)
     typer.echo(f"written to {out}")
+
+
+@quality_app.command("docs")
+def quality_docs(site: Site = None) -> None:
+    """Write Great Expectations' Data Docs on a hospital's last candidate.
+
+    The pages hold counts only. They fetch their style from the internet: without it they are plain.
+    """
+    _run("expectations", [get_site(site).id], {})
+
+
+def _write_catalogue_page(file: Path, cdm: Cdm, name: str, results: Sequence[CheckResult]) -> None:
+    from pumasi.quality.characterisation import characterise
+    from pumasi.report.scorecard import catalogue_scorecard
+
+    _write_page(file, catalogue_scorecard(cdm, name, results, characterise(cdm)))
+
+
+@quality_app.command("history")
+def quality_history(
+    site: Site = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write every outcome: a .parquet or .csv file.")
+    ] = None,
+) -> None:
+    """Show the outcomes of all builds of a hospital, and which checks move before they fail."""
+    from pumasi.release.history import history, write_history
+
+    past = history(SitePaths.of(get_site(site).id))
+    table = Table(
+        "seal", "release", "sealed at", *(each.value.replace("_", " ") for each in Status)
+    )
+    for each in past.seals:
+        counts = Counter(outcome.status for outcome in each.outcomes)
+        sealed_at = f"{each.sealed_at:%Y-%m-%d %H:%M %Z}"
+        numbers = (f"{counts[status]:,}" for status in Status)
+        table.add_row(str(each.number), each.release_id, sealed_at, *numbers)
+    Console().print(table)
+    for number in past.damaged:
+        typer.echo(f"seal {number} is damaged and left out: pumasi release verify says how")
+    for trend in past.trends:
+        way = "rises" if trend.rises else "falls"
+        typer.echo(
+            f"{trend.check} {way} to {trend.shares[-1]:.2%}; expected {trend.lower:.2%} to "
+            f"{trend.upper:.2%}, allowed {trend.threshold:.2%}"
+        )
+    if not past.trends:
+        typer.echo(
+            "no check that passes has moved; it takes three builds before the last to say so"
+        )
+    if out is not None:
+        write_history(past.table(), out)
+        typer.echo(f"wrote {out}")
 
 
 def _print_plan(cdm: Cdm) -> None:
@@ -765,7 +918,12 @@ def demo(
 def _orchestrate(arguments: Sequence[str], site_id: str | None = None) -> NoReturn:
     write_workspace()
     write_dagster_home()
-    environment = program_environment() | ({"PUMASI_SITE": site_id} if site_id else {})
-    program = [sys.executable, "-m", "orchestration", *arguments]
+    _run("orchestration", arguments, {"PUMASI_SITE": site_id} if site_id else {})
+
+
+def _run(package: str, arguments: Sequence[str], variables: dict[str, str]) -> NoReturn:
+    """Run a package that the library doesn't know as a program, and end as it ends."""
+    program = [sys.executable, "-m", package, *arguments]
+    environment = program_environment() | variables
     done = subprocess.run(program, env=environment, check=False)  # noqa: S603 - no shell
     raise typer.Exit(done.returncode)

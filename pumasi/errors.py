@@ -40,6 +40,18 @@ class GateClosedError(PumasiError):
     """The latest release may not be learned from; the message lists every reason."""
 
 
+class ClosedForPurposeError(GateClosedError):
+    """The latest release is open, but lacks what this purpose needs."""
+
+
+class AuditError(PumasiError):
+    """The audit log can't be written, so what it would tell of is not done."""
+
+
+class AlertError(PumasiError):
+    """A closed gate can't be told to the hospital's webhook now; it is tried again."""
+
+
 class TaskError(PumasiError):
     """A learning task can't be fitted on the data it was given."""
 

@@ -13,7 +13,10 @@ import typer.main
 
 from pumasi.cli import _cell, app, main
 from pumasi.config import load_network, project_root
+from pumasi.learn.tasks import TASKS
+from pumasi.quality import Outcome
 from tests.extract.extracts import ndjson, patient
+from tests.quality.record import record
 from tests.release.tiny import TinySite, failed, passed
 
 
@@ -287,6 +290,96 @@ def test_a_closed_release_is_shown_with_its_reasons_and_tables(
     assert ["│", "person", "│", "40", "│"] in [line.split() for line in said.out.splitlines()]
 
 
+WAIVER = """
+[[waivers]]
+check = "person.birth_year_is_plausible"
+limit = 0.25
+responsible = "head of the data office"
+reason = "Mended in the next export."
+until = 2999-12-31
+"""
+
+
+def test_a_release_is_shown_open_or_closed_for_each_task(tiny: TinySite, pumasi: Pumasi) -> None:
+    needed = {check for task in TASKS for check in task.checks}
+    lacking = "int_measurements_standardised.the_unit_of_a_number_is_known"
+    tiny.seal(*(passed(check) for check in needed if check != lacking))
+    lines = pumasi("release", "show").out.splitlines()
+    assert lines[1:6] == [
+        "gate: open",
+        "gate of gi_bleed_risk: open",
+        "gate of asthma_exacerbation: open",
+        "gate of fabry_screening: closed",
+        f"  fabry_screening needs {lacking}, which was not run",
+    ]
+
+
+def test_a_release_that_is_open_by_a_waiver_names_it(
+    network: Path, tiny: TinySite, pumasi: Pumasi
+) -> None:
+    (network / "tiny.waivers.toml").write_text(WAIVER, encoding="utf-8")
+    tiny.seal(passed(), failed())
+    said = pumasi("release", "show")
+    assert "gate: open\n" in said.out
+    assert (
+        "waived: person.birth_year_is_plausible up to 25.00% until 2999-12-31, head of the data "
+        "office: Mended in the next export.\n"
+    ) in said.out
+    assert not tiny.paths.audit_log.exists(), "showing is no use"
+
+
+def test_an_older_release_is_shown_as_it_was_sealed(tiny: TinySite, pumasi: Pumasi) -> None:
+    older = tiny.seal(passed(), failed())
+    tiny.build("delete from omop.person where year_of_birth = 1960")
+    tiny.seal(run_id="run-2")
+    said = pumasi("release", "show", older.id)
+    assert "not the latest, opened for nobody; sealed closed\n  person.birth_year" in said.out
+    assert "gate" not in said.out
+
+
+def test_waivers_are_listed_with_what_becomes_of_them(
+    network: Path, tiny: TinySite, pumasi: Pumasi
+) -> None:
+    more = WAIVER.replace("birth_year_is_plausible", "person_id_is_unique")
+    over = WAIVER.replace("birth_year_is_plausible", "x").replace("2999", "2020")
+    (network / "tiny.waivers.toml").write_text(WAIVER + more + over, encoding="utf-8")
+    assert states(pumasi("waiver", "list")) == ["unknown", "unknown", "expired"]
+    tiny.seal(passed(), failed(), passed("person.x"))
+    said = pumasi("waiver", "list", "--site", "tiny", "--at", "2999-12-31")
+    assert states(said) == ["in force", "not needed", "expired"]
+    assert "on 2999-12-31 (UTC), by the latest release: " in said.out
+    assert states(pumasi("waiver", "list", "--at", "3000-01-01")) == ["expired"] * 3
+
+
+def states(said: Said) -> list[str]:
+    """Last column of every row of a table."""
+    assert said.code == 0, said.err
+    rows = [line.split("│") for line in said.out.splitlines() if line.startswith("│")]
+    return [row[-2].strip() for row in rows if row[-2].strip()]
+
+
+def test_a_waiver_of_no_check_is_told_to_whoever_lists_or_shows(
+    network: Path, tiny: TinySite, pumasi: Pumasi
+) -> None:
+    text = WAIVER.replace("birth_year_is", "birth_years_are")
+    (network / "tiny.waivers.toml").write_text(text, encoding="utf-8")
+    tiny.seal(passed(), failed())
+    for command in (("waiver", "list"), ("release", "show")):
+        said = pumasi(*command)
+        assert said.code == 1
+        assert "near it: person.birth_year_is_plausible" in said.err
+
+
+def test_checking_a_site_says_what_is_waived(network: Path, tiny: TinySite, pumasi: Pumasi) -> None:
+    (network / "tiny.waivers.toml").write_text(WAIVER, encoding="utf-8")
+    (network.parent / "extract" / "person.csv").write_text("person_id\n1\n", encoding="utf-8")
+    said = pumasi("site", "check", "tiny")
+    assert (
+        "waives person.birth_year_is_plausible up to 25% until 2999-12-31: Mended in the next "
+        "export.\n"
+    ) in said.out, said
+
+
 def test_a_changed_byte_is_found_by_verifying(tiny: TinySite, pumasi: Pumasi) -> None:
     release = tiny.seal()
     assert (
@@ -300,6 +393,50 @@ def test_a_changed_byte_is_found_by_verifying(tiny: TinySite, pumasi: Pumasi) ->
     said = pumasi("release", "verify", release.id)
     assert said.code == 1
     assert "person" in said.err
+
+
+def test_the_scorecard_of_the_latest_or_a_named_release_is_written(
+    tiny: TinySite, pumasi: Pumasi, tmp_path: Path
+) -> None:
+    first = tiny.seal(passed(), failed())
+    tiny.build("delete from omop.person where year_of_birth < 1960")
+    latest = tiny.seal()
+    beside = latest.folder / "scorecards" / "000002.html"
+    assert pumasi("release", "scorecard").out == f"wrote {beside}: for the hospital only\n"
+    assert "The release is open" in beside.read_text()
+    named = tmp_path / "new" / "card.html"
+    assert pumasi("release", "scorecard", first.id, "--out", str(named)).code == 0
+    assert "The release is closed" in named.read_text()
+
+
+def test_the_history_is_shown_with_what_moves_and_written(
+    tiny: TinySite, pumasi: Pumasi, tmp_path: Path
+) -> None:
+    values = {**passed("person.a").__dict__, "denominator": 10_000, "threshold": 0.05}
+    for violations in (100, 104, 97):
+        tiny.seal(Outcome(**{**values, "violations": violations}))
+    assert "no check that passes has moved" in pumasi("quality", "history").out
+    tiny.seal(Outcome(**{**values, "violations": 180}))
+    said = pumasi("quality", "history", "--out", str(tmp_path / "all.csv"))
+    assert "person.a rises to 1.80%; expected 0.71% to 1.30%, allowed 5.00%" in said.out
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
+    said = pumasi("quality", "history", "--out", str(tmp_path / "all.txt"))
+    assert (said.code, "written as .parquet or .csv" in said.err) == (1, True)
+
+
+def test_a_page_of_any_database_is_written_with_its_checks(
+    pumasi: Pumasi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUMASI_HOME", str(tmp_path / "home"))
+    cdm = record(months=12)
+    cdm.connection.execute(f"attach '{tmp_path / 'other.duckdb'}' as other")
+    cdm.connection.execute("copy from database memory to other; detach other")
+    page = tmp_path / "card.html"
+    database = ("--database", str(tmp_path / "other.duckdb"), "--schema", "cdm")
+    said = pumasi("quality", "run", *database, "--scorecard", str(page))
+    assert f"wrote {page}: for the hospital only" in said.out
+    assert "other, schema cdm: OMOP CDM" in page.read_text()
+    assert "<svg" in page.read_text()
 
 
 def test_identifiers_of_who_withdraws_come_from_a_file_or_standard_input(

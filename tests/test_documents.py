@@ -21,7 +21,12 @@ from expectations import MAY_BE_EMPTY
 from expectations.suites import SUITES
 from pumasi.cli import app
 from pumasi.config import project_root
+from pumasi.learn.tasks import TASKS
 from pumasi.quality import Severity, conservation_outcomes
+from pumasi.quality.catalogue import build_checks
+from pumasi.quality.drift import drift_outcomes
+from pumasi.quality.series import series_outcomes
+from tests.quality.record import compared, record
 
 ROOT = project_root()
 DBT = ROOT / "dbt_project"
@@ -33,6 +38,9 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]*)\)")
 # A name with a layer's prefix, or with the double underscore of a mart.
 MODEL = re.compile(r"\b(?:(?:stg|int)_|[a-z]\w*__)[a-z]\w*")
 ROW = re.compile(r"^\| `([\w.]+)` \| (\w+) \| (\w+) \| (\d+)% \|", re.MULTILINE)
+
+# Task, check, and the limit of the task.
+NEED = re.compile(r"^\| `(\w+)` \| `([\w.]+)` \| (the check's|[\d.]+%) \|$", re.MULTILINE)
 
 Node = dict[str, Any]
 
@@ -204,6 +212,32 @@ def quality_document() -> str:
     return documents()["DATA_QUALITY.md"]
 
 
+def test_what_a_task_needs_is_listed_as_it_is_and_is_a_check() -> None:
+    """A need of a check that does not exist would close the gate for good."""
+    in_code = {
+        (task.name, need.check, "the check's" if need.limit is None else f"{100 * need.limit:g}%")
+        for task in TASKS
+        for need in task.needs
+    }
+    listed = NEED.findall(quality_document())
+    assert set(listed) == in_code
+    assert len(listed) == len(in_code)
+    of_suites = {name for name, *_ in ROW.findall(quality_document())}
+    of_dbt = {f"{model}.{name}" for model, name in named_tests()}
+    of_catalogue = {check.name for check in build_checks()}
+    assert {check for _, check, _ in in_code} - of_suites - of_dbt - of_catalogue == set()
+
+
+def named_tests() -> Iterator[tuple[str, str]]:
+    """Model and name of every data test with a name of its own."""
+    for node in properties():
+        for holder in (node, *node.get("columns", [])):
+            for test in holder.get("data_tests", []):
+                for said in test.values() if isinstance(test, dict) else ():
+                    if "name" in (said or {}):
+                        yield node["name"], said["name"]
+
+
 def test_every_kind_of_dbt_test_is_explained() -> None:
     macros = {path.stem for path in (DBT / "tests" / "generic").glob("*.sql")}
     used = {kind for kind, _ in data_tests()}
@@ -243,6 +277,20 @@ def test_every_check_of_conservation_is_listed_as_it_is(tmp_path: Path) -> None:
         row = rf"table>\.{sentence}` \| {outcome.category} \| {100 * outcome.threshold:g}% \|"
         assert re.search(row, quality_document()), outcome
         assert outcome.severity is Severity.ERROR
+
+
+def test_every_check_of_series_and_drift_is_listed_as_it_is(tmp_path: Path) -> None:
+    now = compared(record(), tmp_path)
+    outcomes = [*series_outcomes(now.characterised), *drift_outcomes(now, now)]
+    for outcome in outcomes:
+        said = outcome.name.partition(".")[2]
+        said = re.sub(r"^\d+_", "<concept id>_", said)
+        row = rf"(?:<table>|{outcome.table})\.{re.escape(said)}` \| {outcome.category} \| "
+        found = re.search(rf"{row}(.*?) \|", quality_document())
+        assert found, outcome
+        if not found[1].startswith("the share before"):
+            assert found[1] == f"{100 * outcome.threshold:g}%", outcome
+        assert outcome.severity is Severity.WARN
 
 
 def test_every_python_example_can_be_compiled_and_imports_what_exists() -> None:

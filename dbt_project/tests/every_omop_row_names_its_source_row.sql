@@ -3,7 +3,8 @@
 {% set tables = [
     'person', 'observation_period', 'visit_occurrence', 'condition_occurrence',
     'drug_exposure', 'procedure_occurrence', 'measurement', 'observation', 'death',
-] %}
+    'device_exposure', 'specimen',
+] + record_tables().values() | map(attribute='table') | list %}
 with
 
 {% for table in tables %}

@@ -95,6 +95,7 @@ def asthma__risk_features() -> ExpectationSuite:
             among=a_year,
             # Where hardly anybody has one, prescriptions are missing or not understood.
             allowed=0.95,
+            may_lack=True,
         ),
         warn(
             f"{table}.eosinophils_of_the_year_are_known",
@@ -102,6 +103,7 @@ def asthma__risk_features() -> ExpectationSuite:
             "eosinophils_are_known",
             among=a_year,
             allowed=0.9,
+            may_lack=True,
         ),
         warn(
             f"{table}.eosinophils_are_plausible",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from great_expectations import ExpectationSuite
 
-from expectations.rules import INCOMPLETE, error, suite, warn
+from expectations.rules import INCOMPLETE, suite, warn
 
 # OMOP concepts of the Gender domain: male, female.
 _KNOWN_GENDERS = "(8507, 8532)"
@@ -24,15 +24,8 @@ def person() -> ExpectationSuite:
 
 
 def observation_period() -> ExpectationSuite:
-    """Periods that end with the extract: time at risk is counted in them."""
-    return suite(
-        "observation_period",
-        error(
-            "observation_period.end_is_not_after_extraction",
-            "plausibility",
-            "observation_period_end_date <= extracted_through",
-        ),
-    )
+    """Periods at all: without them nobody is at risk of anything."""
+    return suite("observation_period")
 
 
 def death() -> ExpectationSuite:

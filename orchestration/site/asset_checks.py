@@ -18,6 +18,7 @@ from typing import Any, get_args
 import dagster as dg
 
 from expectations import categories
+from orchestration.site.comparison import compared_categories
 from orchestration.site.project import Project
 from orchestration.site.quality import Checked, load_checked, materialised_by
 from orchestration.site.transform import table_keys
@@ -78,6 +79,7 @@ class Places:
         """Every asset and category of which there are checks, in order."""
         tables = {(check.table, check.category) for check in dbt_checks(self.manifest)}
         tables |= {(table, category) for table, found in categories().items() for category in found}
+        tables |= compared_categories()
         found = {(key, category) for table, category in tables for key in self.of_table(table)}
         found |= {
             (key, category)

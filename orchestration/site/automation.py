@@ -1,6 +1,6 @@
 """When things run by themselves: a sensor on the source folder, a build after it, every night.
 
-Sensors and schedules are off until somebody turns them on in the UI.
+Sensors and schedules are off until somebody turns them on in the UI, but for alerts.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import Any
 
 import dagster as dg
 
-from pumasi.config import SiteConfig
+from orchestration.site import alerts
+from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import PumasiError
 from pumasi.extract import discover
 
@@ -90,6 +91,7 @@ def automation(config: SiteConfig, partitions: dg.DynamicPartitionsDefinition) -
         sensors=[
             _new_delivery(config, partitions, ingest),
             _build_after_ingest(config, build),
+            *alerts.sensors(config, SitePaths.of(config.id)),
         ],
     )
 

@@ -1,4 +1,4 @@
-"""The checks of a build: dbt tests as data, Great Expectations on the candidate, conservation.
+"""The checks of a build: dbt tests as data, Great Expectations, conservation, series, drift.
 
 `candidate` runs them all and keeps the outcomes; `orchestration.site.asset_checks` shows them.
 """
@@ -6,12 +6,14 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
 import expectations
 from orchestration.site.builds import closed_when_broken, transformation_of
+from orchestration.site.comparison import compare
 from orchestration.site.dbt_command import run_dbt_tests
 from orchestration.site.extract import pool
 from orchestration.site.project import Project
@@ -108,7 +110,7 @@ def _check(
         candidate = write_candidate(connection, paths, run_id=run_id)
         counts = row_counts(connection, project.counted_as)
         verified = verification_outcomes(*concepts_of(connection), real=config.real)
-    context.log.info("Great Expectations and conservation")
+    context.log.info("Great Expectations, conservation, series and drift")
     found = [
         *dbt_outcomes(
             target / "run_results.json",
@@ -122,6 +124,7 @@ def _check(
             paths.vocabulary,
             declared_empty(config.format, config.not_recorded),
         ),
+        *compare(paths, candidate, datetime.now(UTC).date()),
     ]
     outcomes = [*apply_thresholds(found, config.thresholds), *verified]
     write_keys(

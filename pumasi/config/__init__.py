@@ -6,10 +6,11 @@ at run time), PUMASI_NETWORK (the folder of site files), PUMASI_SITE (the hospit
 
 from pumasi.config.address import shown
 from pumasi.config.hub import HubConfig
-from pumasi.config.network import get_site, load_hub, load_network, load_site
+from pumasi.config.network import get_site, load_hub, load_network, load_site, load_waivers
 from pumasi.config.paths import SitePaths, home_folder, hub_folder, network_folder, project_root
 from pumasi.config.site import (
     FORMATS,
+    AlertsConfig,
     DatabaseConfig,
     FhirBulkConfig,
     MappingConfig,
@@ -19,9 +20,11 @@ from pumasi.config.site import (
     Threshold,
     VocabularyConfig,
 )
+from pumasi.config.waivers import Waiver, Waivers
 
 __all__ = [
     "FORMATS",
+    "AlertsConfig",
     "DatabaseConfig",
     "FhirBulkConfig",
     "HubConfig",
@@ -32,12 +35,15 @@ __all__ = [
     "SourceFormat",
     "Threshold",
     "VocabularyConfig",
+    "Waiver",
+    "Waivers",
     "get_site",
     "home_folder",
     "hub_folder",
     "load_hub",
     "load_network",
     "load_site",
+    "load_waivers",
     "network_folder",
     "project_root",
     "shown",

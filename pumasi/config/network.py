@@ -1,4 +1,4 @@
-"""Reads the site files of a network folder, and its hub.toml.
+"""Reads the site files of a network folder, their waivers, and its hub.toml.
 
 Asking for one hospital reads only its file: a hospital's own settings may use variables that are
 set nowhere else.
@@ -6,6 +6,7 @@ set nowhere else.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 import re
@@ -19,6 +20,7 @@ from pumasi.config.hub import HubConfig
 from pumasi.config.paths import home_folder, network_folder
 from pumasi.config.problems import explain
 from pumasi.config.site import SITE_ID_PATTERN, SiteConfig, SourceConfig
+from pumasi.config.waivers import WAIVERS_SUFFIX, Waivers
 from pumasi.errors import ConfigError
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -55,6 +57,15 @@ def load_hub(folder: Path | None = None) -> HubConfig | None:
     """
     path = (folder or network_folder()) / HUB_FILE
     return _checked(HubConfig, _content(_text(path), path), path) if path.exists() else None
+
+
+def load_waivers(site_id: str, network: Path | None = None) -> Waivers:
+    """Read the waivers of a site; a site without such a file has none.
+
+    Raises `ConfigError` naming the file, the field, what it got and what it wants.
+    """
+    path = (network or network_folder()) / f"{site_id}{WAIVERS_SUFFIX}"
+    return _checked(Waivers, _content(_text(path), path), path) if path.exists() else Waivers()
 
 
 def load_network(folder: Path | None = None, *, resolve: bool = True) -> dict[str, SiteConfig]:
@@ -124,14 +135,27 @@ def _site_files(folder: Path | None) -> list[Path]:
     folder = folder or network_folder()
     if not folder.is_dir():
         raise ConfigError(f"no network folder {folder}; PUMASI_NETWORK names another one")
-    files = sorted(path for path in folder.glob("*.toml") if path.name != HUB_FILE)
+    every = sorted(path for path in folder.glob("*.toml") if path.name != HUB_FILE)
+    waivers = [path for path in every if path.name.endswith(WAIVERS_SUFFIX)]
+    files = [path for path in every if path not in waivers]
     for path in files:
         if not re.fullmatch(SITE_ID_PATTERN, path.stem):
             raise ConfigError(
                 f"{path}: a site file is called <id>.toml, and an id is lower-case letters, "
                 f"digits and _, beginning with a letter"
             )
+    for path in waivers:
+        _require_site_of(path, [file.stem for file in files])
     return files
+
+
+def _require_site_of(waivers: Path, sites: list[str]) -> None:
+    """Raise ConfigError for a file of waivers that no site has: it would accept nothing."""
+    site = waivers.name.removesuffix(WAIVERS_SUFFIX)
+    if site not in sites:
+        near = difflib.get_close_matches(site, sites, n=1)
+        hint = f"did you mean {near[0]}{WAIVERS_SUFFIX}?" if near else "rename it, or take it out"
+        raise ConfigError(f"{waivers}: there is no site '{site}'; {hint}")
 
 
 def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
@@ -154,7 +178,11 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
     mapping = site.mapping
     if mapping is not None:
         mapping = mapping.model_copy(update=absolute("mapping", mapping.url))
-    changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping}
+    alerts = site.alerts
+    if alerts is not None and alerts.webhook_file is not None:
+        file = resolve_url(alerts.webhook_file, path.resolve().parent)
+        alerts = alerts.model_copy(update={"webhook_file": file})
+    changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping, "alerts": alerts}
     return site.model_copy(update=changed)
 
 

@@ -99,6 +99,11 @@ class SitePaths:
         return self.root / "offenders.csv"
 
     @property
+    def data_docs(self) -> Path:
+        """Pages of Great Expectations on the candidate, made when asked for."""
+        return self.root / "data_docs"
+
+    @property
     def releases(self) -> Path:
         """Sealed releases."""
         return self.root / "releases"
@@ -107,6 +112,11 @@ class SitePaths:
     def models(self) -> Path:
         """Trained models."""
         return self.root / "models"
+
+    @property
+    def audit_log(self) -> Path:
+        """What was decided here and for whom, one JSON object a line; only ever added to."""
+        return self.root / "audit.log"
 
     @property
     def key(self) -> Path:

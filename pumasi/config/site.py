@@ -31,6 +31,19 @@ VALUE_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "person.gender_source_value",
         "person.race_source_value",
         "person.ethnicity_source_value",
+        "note.note_source_value",
+        "payer_plan_period.payer_source_value",
+        "payer_plan_period.plan_source_value",
+        "payer_plan_period.sponsor_source_value",
+        "payer_plan_period.stop_reason_source_value",
+        "episode.episode_source_value",
+        "location.state",
+        "location.county",
+        "location.country_source_value",
+        "care_site.care_site_name",
+        "care_site.place_of_service_source_value",
+        "provider.specialty_source_value",
+        "provider.gender_source_value",
         "measurement.value_source_value",
         "observation.value_as_string",
     ),
@@ -39,6 +52,9 @@ VALUE_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "patients.gender",
         "patients.race",
         "patients.ethnicity",
+        "organizations.name",
+        "providers.gender",
+        "providers.speciality",
         "observations.value_text",
     ),
     "hospital_csv": ("patients.sex", "lab_results.value_text"),
@@ -243,6 +259,30 @@ class Threshold(_Section):
     decided: Day = Field(description="the day of the decision, such as 2024-12-31")
 
 
+class AlertsConfig(_Section):
+    """Where a closed gate is told: the webhook whose address stands in a variable or a file.
+
+    The address is a secret, because whoever has it can write there; it never stands in this file.
+    An attempt takes at most about `timeout_seconds`; Dagster ends a sensor after a minute.
+    """
+
+    webhook_env: Text | None = None
+    webhook_file: Text | None = None
+    timeout_seconds: Annotated[int, Strict(), Field(ge=1, le=20)] = 10
+
+    @model_validator(mode="after")
+    def _one_webhook(self) -> Self:
+        _check_one(self.webhook_env, self.webhook_file, "webhook")
+        if not self.webhook_env and not self.webhook_file:
+            raise ValueError("got no webhook, wants webhook_env or webhook_file")
+        # What it got is not shown: it may be the address itself.
+        if self.webhook_env and not re.fullmatch(r"[A-Za-z_]\w*", self.webhook_env):
+            raise ValueError("webhook_env: wants the name of a variable, such as ALERTS_WEBHOOK")
+        if self.webhook_file and "://" in self.webhook_file:
+            raise ValueError("webhook_file: wants the path of the file that holds the address")
+        return self
+
+
 class SiteConfig(_Section):
     """One hospital. `id` is the stem of its file; urls are absolute once the file is loaded.
 
@@ -261,6 +301,7 @@ class SiteConfig(_Section):
     values: dict[Dotted, tuple[str, ...]] = Field(default_factory=dict)
     not_recorded: tuple[Dotted, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    alerts: AlertsConfig | None = None
 
     @model_validator(mode="after")
     def _one_threshold_per_check(self) -> Self:

@@ -15,7 +15,8 @@ class Kind(StrEnum):
 
     PERSON = "person"  # identifier of a person -> keyed hash
     VISIT = "visit"  # identifier of a visit -> keyed hash
-    EVENT = "event"  # identifier of any other row -> keyed hash
+    EVENT = "event"  # identifier of any other row about a person -> keyed hash
+    PLACE = "place"  # identifier of what many persons share, as a ward or doctor -> keyed hash
     SPLIT = "split"  # identifier of a person -> 0..99, another keyed hash
     DATE = "date"  # first ten characters, as written at the source
     YEAR = "year"  # of a date
@@ -29,7 +30,7 @@ class Kind(StrEnum):
     STRUCTURE = "structure"  # nested codes and numbers, already reduced to the allow-list
 
 
-IDENTIFIERS = frozenset({Kind.PERSON, Kind.VISIT, Kind.EVENT, Kind.SPLIT})
+IDENTIFIERS = frozenset({Kind.PERSON, Kind.VISIT, Kind.EVENT, Kind.PLACE, Kind.SPLIT})
 
 # What a code of a code system or a UCUM unit looks like; a sentence or a full name does not.
 CODE_SHAPE = r"[A-Za-z0-9.\-_/*%\[\]{}()^:+'#&,]{1,50}"
@@ -120,6 +121,7 @@ SQL_TYPES: Mapping[Kind, str] = {
     Kind.PERSON: "bigint",
     Kind.VISIT: "bigint",
     Kind.EVENT: "bigint",
+    Kind.PLACE: "bigint",
     Kind.SPLIT: "integer",
     Kind.DATE: "date",
     Kind.YEAR: "integer",

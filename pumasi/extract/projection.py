@@ -86,7 +86,7 @@ def _typed(column: Column, text: str, values: Mapping[str, Sequence[str]]) -> st
     starts_with_day = f"regexp_matches({text}, '^\\d{{4}}-\\d{{2}}-\\d{{2}}(\\D|$)')"
     day = f"case when {starts_with_day} then try_cast(left({text}, 10) as date) end"
     match column.kind:
-        case Kind.PERSON | Kind.VISIT | Kind.EVENT:
+        case Kind.PERSON | Kind.VISIT | Kind.EVENT | Kind.PLACE:
             return f"pseudonym('{column.domain}', {text})"
         case Kind.SPLIT:
             return f"(pseudonym('{column.domain}', {text}) % 100)::integer"

@@ -8,6 +8,7 @@ own.
 
 from pumasi.learn.charlson import CHARLSON_SETS
 from pumasi.learn.task import Task
+from pumasi.quality import Need
 
 ASTHMA_EXACERBATION = Task(
     name="asthma_exacerbation",
@@ -46,7 +47,14 @@ ASTHMA_EXACERBATION = Task(
         "charlson_2011",
     ),
     outcome="has_exacerbation_12m",
-    needs=("person.gender_is_known", "person.has_an_observation_period"),
+    needs=(
+        Need("person.gender_is_known"),
+        Need("observation_period.every_person_has_a_row", limit=0.05),
+        # Attacks are counted by emergency visits, stays and courses of steroids.
+        Need("visit_occurrence.visit_concept_id_is_mapped"),
+        Need("drug_exposure.drug_concept_id_is_mapped"),
+        Need("drug_exposure.drug_exposure_start_date_is_in_observation"),
+    ),
     chosen_when=("is_yearly_index", "is_korean_claims"),
     concept_sets=(
         "act_score",

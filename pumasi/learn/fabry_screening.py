@@ -7,6 +7,7 @@ elsewhere "not trained: too few cases" is its correct end.
 
 from pumasi.learn.charlson import CHARLSON_SETS
 from pumasi.learn.task import Task
+from pumasi.quality import Need
 
 FABRY_SCREENING = Task(
     name="fabry_screening",
@@ -46,7 +47,15 @@ FABRY_SCREENING = Task(
         "had_short_pr_interval",
     ),
     outcome="has_fabry_5y",
-    needs=("person.gender_is_known", "person.has_an_observation_period"),
+    needs=(
+        Need("person.gender_is_known"),
+        Need("observation_period.every_person_has_a_row", limit=0.05),
+        Need("condition_occurrence.condition_concept_id_is_mapped"),
+        # Where nobody was tested, or results have no unit, nobody can be told to have it.
+        Need("measurement.fabry_test_has_a_unit", limit=0.0),
+        # A number without a known unit has no value: eGFR and albuminuria would count as absent.
+        Need("int_measurements_standardised.the_unit_of_a_number_is_known", limit=0.0),
+    ),
     excluded_when=("is_suspected_by_180",),
     # With 20 cases in all, a test of the 30 % that are held out must do with a handful.
     minimum_events=5,

@@ -4,6 +4,7 @@ The question is the tutorial's of the OHDSI community; the features are what was
 """
 
 from pumasi.learn.task import Task
+from pumasi.quality import Need
 
 GI_BLEED_RISK = Task(
     name="gi_bleed_risk",
@@ -25,7 +26,14 @@ GI_BLEED_RISK = Task(
         "used_other_nsaid",
     ),
     outcome="has_gi_bleed_365",
-    needs=("person.gender_is_known", "person.has_an_observation_period"),
+    needs=(
+        Need("person.gender_is_known"),
+        Need("observation_period.every_person_has_a_row", limit=0.05),
+        # Who is a new user, and who bleeds, is read from drugs and conditions alone.
+        Need("drug_exposure.drug_concept_id_is_mapped"),
+        Need("drug_exposure.drug_exposure_start_date_is_in_observation"),
+        Need("condition_occurrence.condition_concept_id_is_mapped"),
+    ),
     excluded_when=("both_drugs_on_index",),
     concept_sets=(
         "aspirin",

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from pumasi.atomic import write_text
 from pumasi.errors import NotMappedError, TaskError, TooFewCasesError
 from pumasi.learn.metrics import Interval, auroc, calibration_intercept, calibration_slope
-from pumasi.quality import Outcome, Status, check_of, mapping_check_of
+from pumasi.quality import Need, Outcome, Purpose, Status, check_of, mapping_check_of
 
 # split_key runs from 0 to 99: persons below learn, persons from here on test.
 FIRST_TEST_KEY = 70
@@ -34,8 +34,8 @@ SMALLEST_RISK = 1e-12
 class Task:
     """A learning problem: which rows, what is known at the index, what is to be foretold.
 
-    `needs` are checks that must have passed besides the general gate, `concept_sets` the sets that
-    the table is made with: their concepts must have been verified. Rows are learned from if all
+    `needs` are checks that must hold besides the general gate, `concept_sets` the sets that the
+    table is made with: their concepts must have been verified. Rows are learned from if all
     flags of `chosen_when` are true, and left out and counted if one of `excluded_when` is.
 
     A case is a person with the outcome, however many of the person's rows have it. At least
@@ -47,7 +47,7 @@ class Task:
     table: str
     features: tuple[str, ...]
     outcome: str
-    needs: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
     excluded_when: tuple[str, ...] = ()
     chosen_when: tuple[str, ...] = ()
     minimum_cases: int = 20
@@ -55,9 +55,15 @@ class Task:
     concept_sets: tuple[str, ...] = ()
 
     @property
+    def purpose(self) -> Purpose:
+        """What a release is opened for to learn this."""
+        verified = (Need(check_of(name)) for name in self.concept_sets)
+        return Purpose(self.name, (*self.needs, *verified))
+
+    @property
     def checks(self) -> tuple[str, ...]:
-        """Every check that must have passed besides the general gate."""
-        return (*self.needs, *(check_of(name) for name in self.concept_sets))
+        """Every check that must hold besides the general gate."""
+        return tuple(need.check for need in self.purpose.needs)
 
     @property
     def mapping_checks(self) -> tuple[str, ...]:
@@ -76,7 +82,8 @@ class Model:
     """A fitted logistic model on the log-odds scale, with how it did on held-out persons.
 
     Rows left out are counted: excluded by a flag of the task, incomplete (a feature is not known),
-    outcome not observed.
+    outcome not observed. `waivers` are those without which the release would not have been open:
+    what was granted, not what was counted.
     """
 
     task: str
@@ -94,6 +101,7 @@ class Model:
     auroc: Interval
     calibration_slope: float
     calibration_intercept: float
+    waivers: tuple[dict[str, str | float], ...] = ()
 
     def risk(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Predicted risks, shape (n,), of rows of features in the order of `features`, (n, p)."""
@@ -113,6 +121,7 @@ def load_model(path: Path) -> Model:
     said["auroc"] = Interval(**said["auroc"])
     said["features"] = tuple(said["features"])
     said["coefficients"] = tuple(said["coefficients"])
+    said["waivers"] = tuple(said.get("waivers", ()))
     return Model(**said)
 
 

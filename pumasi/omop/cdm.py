@@ -3,6 +3,7 @@
 The two CSV files beside this module hold what the specification states of a table and a field:
 names, types, which are required, keys and what they refer to. Names are lower case.
 Source: OHDSI CommonDataModel, the field and table lists of version 5.4 (Apache-2.0; facts only).
+The columns `description` and `always_empty` are ours, in our own words.
 """
 
 import csv
@@ -22,7 +23,7 @@ class CdmField:
     """A field of a table; what it refers to is None where the specification names nothing.
 
     `domain` is the domain and `concept_class` the class that its concepts must have; several
-    domains are separated by ", ".
+    domains are separated by ", ". `always_empty` says why Pumasi never fills the field, or is None.
     """
 
     table: str
@@ -34,15 +35,21 @@ class CdmField:
     foreign_field: str | None
     domain: str | None
     concept_class: str | None
+    description: str
+    always_empty: str | None
 
 
 @dataclass(frozen=True)
 class CdmTable:
-    """A table with its fields, in the order of the specification."""
+    """A table with its fields, in the order of the specification.
+
+    The description ends with what a row is.
+    """
 
     name: str
     schema: CdmSchema
     required: bool
+    description: str
     fields: tuple[CdmField, ...]
 
     @property
@@ -62,6 +69,7 @@ def cdm_tables() -> dict[str, CdmTable]:
             name=row["table"],
             schema=_schema(row["schema"]),
             required=row["required"] == "yes",
+            description=row["description"],
             fields=tuple(fields[row["table"]]),
         )
         for row in _rows("cdm_5_4_tables.csv")
@@ -84,6 +92,8 @@ def _field(row: dict[str, str]) -> CdmField:
         foreign_field=row["foreign_field"] or None,
         domain=row["domain"] or None,
         concept_class=row["concept_class"] or None,
+        description=row["description"],
+        always_empty=row["always_empty"] or None,
     )
 
 

@@ -10,7 +10,7 @@ from pumasi.quality.conservation import (
     is_of_source_table,
 )
 from pumasi.quality.dbt_results import dbt_checks, dbt_outcomes, outcomes_of_tests
-from pumasi.quality.gate import Purpose, reasons_closed
+from pumasi.quality.gate import Need, Purpose, Verdict, ask, reasons_closed, waiver_state
 from pumasi.quality.judge import could_not_check, judge, share_is_within
 from pumasi.quality.outcome import Category, Check, Outcome, Severity, Source, Status
 from pumasi.quality.thresholds import apply_thresholds
@@ -22,18 +22,23 @@ from pumasi.quality.verification import (
     mapping_check_of,
     verification_outcomes,
 )
+from pumasi.quality.waivers import WaiverUse
 
 __all__ = [
     "OF_SOURCE_TABLES",
     "Category",
     "Check",
     "Listed",
+    "Need",
     "Outcome",
     "Purpose",
     "Severity",
     "Source",
     "Status",
+    "Verdict",
+    "WaiverUse",
     "apply_thresholds",
+    "ask",
     "check_of",
     "concepts_of",
     "conservation_outcomes",
@@ -48,4 +53,5 @@ __all__ = [
     "reasons_closed",
     "share_is_within",
     "verification_outcomes",
+    "waiver_state",
 ]

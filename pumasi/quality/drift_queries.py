@@ -5,17 +5,17 @@ from __future__ import annotations
 # Their events have no code that a hospital maps, or too few.
 WITHOUT_CODES = ("death", "note")
 
-# Event tables with rows in one of the two; tests with enough values now.
-SUBJECTS = (
-    """
+# Event tables of one of the two, with rows or without.
+TABLES = """
     select distinct cdm_table from (from before union all by name from now)
-    where analysis = 'records' and records > 0 order by all
-    """,
-    """
+    where analysis = 'records' order by all
+"""
+
+# Tests with enough values now.
+TESTS = """
     select concept_id from now where analysis = 'tests' and concept_id <> 0
-    group by all having sum(records) >= 100 order by all
-    """,
-)
+    group by all having sum(records) >= $smallest_sample order by all
+"""
 
 # Every comparison as bins: counts before and now. Values fall into ten groups of the release
 # before; what lies below its least value is in the first. Newest months are compared with the whole

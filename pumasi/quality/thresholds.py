@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from pumasi.config.site import Threshold
 from pumasi.errors import ConfigError
 from pumasi.quality.judge import judge
+from pumasi.quality.names import no_such_check
 from pumasi.quality.outcome import Check, Outcome, Status
 
 
@@ -35,7 +35,8 @@ def apply_thresholds(outcomes: Sequence[Outcome], thresholds: Iterable[Threshold
 
 def _judged_again(outcome: Outcome, threshold: Threshold) -> Outcome:
     accepted = f"accepted since {threshold.decided}: {threshold.reason}"
-    if outcome.violations is None:
+    # What could not be counted, or had nothing to check, is no better by a higher limit.
+    if outcome.violations is None or outcome.status is Status.NOT_APPLICABLE:
         return replace(outcome, threshold=threshold.limit)
     check = Check(
         name=outcome.name,
@@ -45,21 +46,12 @@ def _judged_again(outcome: Outcome, threshold: Threshold) -> Outcome:
         source=outcome.source,
         threshold=threshold.limit,
     )
-    again = judge(
-        check,
-        outcome.violations,
-        outcome.denominator,
-        may_be_empty=outcome.status is Status.NOT_APPLICABLE,
-    )
+    again = judge(check, outcome.violations, outcome.denominator)
     return replace(again, message=f"{again.message} ({accepted})")
 
 
 def _unknown(check: str, names: set[str]) -> str:
-    table = check.partition(".")[0]
-    near = get_close_matches(check, names, n=3, cutoff=0.6)
-    near = near or sorted(name for name in names if name.startswith(f"{table}."))
-    hint = f"near it: {', '.join(near)}" if near else f"no check of a table named '{table}' ran"
     return (
-        f"threshold of the site for '{check}': this build has no such check; {hint}. "
+        f"threshold of the site for '{check}': {no_such_check(check, names)}. "
         "Correct `check` in [[thresholds]] of the site's file, or take the entry out"
     )

@@ -7,7 +7,13 @@ Whoever reads a release opens it through the gate, and what is read is verified 
 from pumasi.release.candidate import Candidate, read_candidate, write_candidate
 from pumasi.release.content import TableContent, table_content
 from pumasi.release.identity import SCHEMA_VERSION, transformation_hash, vocabulary_hash
-from pumasi.release.open import latest_release, open_release, verify_release
+from pumasi.release.open import (
+    ask_gate,
+    last_characterised,
+    latest_release,
+    open_release,
+    verify_release,
+)
 from pumasi.release.records import Manifest, Provenance, Seal, TableEntry
 from pumasi.release.release import Release
 from pumasi.release.seal import close_unsealed, seal, seal_broken
@@ -21,7 +27,9 @@ __all__ = [
     "Seal",
     "TableContent",
     "TableEntry",
+    "ask_gate",
     "close_unsealed",
+    "last_characterised",
     "latest_release",
     "open_release",
     "read_candidate",

@@ -18,20 +18,11 @@ import duckdb
 
 from pumasi.config.paths import SitePaths
 from pumasi.errors import ReleaseError
+from pumasi.omop import cdm_tables
 from pumasi.release.files import empty_folder, publish_folder, sha256_of_file, write_json
 
 ACCOUNTING = ("deliveries", "row_fates", "reference_losses", "read_counts")
-VOCABULARY = (
-    "concept",
-    "concept_ancestor",
-    "concept_class",
-    "concept_relationship",
-    "concept_synonym",
-    "domain",
-    "drug_strength",
-    "relationship",
-    "vocabulary",
-)
+VOCABULARY = tuple(t.name for t in cdm_tables().values() if t.schema == "VOCAB")
 _MARKER = "candidate.json"
 _RELEASED_SCHEMAS = ("omop", "marts")
 _FATES = """

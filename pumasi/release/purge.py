@@ -40,6 +40,8 @@ def purge_releases(paths: SitePaths, persons: Collection[int], at: datetime) -> 
         for folder in _folders(paths):
             if (folder / PURGED).exists():  # also what a killed purge left
                 shutil.rmtree(folder / "tables", ignore_errors=True)
+                for file in (folder / "seals").glob("*.characterisation.parquet"):
+                    file.unlink()  # it has counts of single persons
     return found
 
 

@@ -73,9 +73,10 @@ class Seal:
     """One build that ended in a release. `number` rises over all releases of a site.
 
     `accounting` holds the candidate's accounting tables as lists of rows: deliveries, fates as
-    counts, lost references, read counts. `candidate` is the id of the candidate that was sealed. A
-    broken build has none; it says where it broke and the class of the error, never its message,
-    which may quote a row.
+    counts, lost references, read counts; `characterisation_sha256` is of the file that lies beside
+    the seal. `candidate` is the id of the candidate that was sealed. A broken build
+    has neither; it says where it broke and the class of the error, never its message, which may
+    quote a row.
     """
 
     number: int
@@ -88,6 +89,8 @@ class Seal:
     error_class: str | None
     candidate: str | None
     manifest_sha256: str
+    # Seals of before there were characterisations have none.
+    characterisation_sha256: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the seal as JSON values."""

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pumasi.config.paths import SitePaths
+from pumasi.config.waivers import Waiver
 from pumasi.errors import ReleaseError
-from pumasi.quality.gate import Purpose, reasons_closed
+from pumasi.quality.gate import Purpose, Verdict, ask
 from pumasi.quality.outcome import Outcome
+from pumasi.quality.waivers import WaiverUse
 from pumasi.release.files import sha256_of_file
 from pumasi.release.records import Manifest, Seal, signature_problem
 
@@ -31,11 +35,15 @@ _PURGED_REASON = (
 
 @dataclass(frozen=True)
 class Release:
-    """One sealed release. `folder` holds manifest.json, seals and tables."""
+    """One sealed release. `folder` holds manifest.json, seals and tables.
+
+    `waived` are the waivers without which it would not have been opened; empty until it was.
+    """
 
     folder: Path
     manifest: Manifest
     seal: Seal
+    waived: tuple[WaiverUse, ...] = ()
 
     @property
     def id(self) -> str:
@@ -53,9 +61,15 @@ class Release:
         return tuple(sorted(self.manifest.tables))
 
     def reasons_closed(self, purpose: Purpose | None = None) -> list[str]:
-        """Return why the gate is closed; an empty list means open."""
-        reasons = reasons_closed(self.outcomes, self.seal.broken_step, purpose)
-        return [*reasons, *([_PURGED_REASON] if self.is_purged else [])]
+        """Return why the gate is closed without a waiver; an empty list means open."""
+        return list(self.ask(purpose, (), date.min).reasons)
+
+    def ask(self, purpose: Purpose | None, waivers: Sequence[Waiver], day: date) -> Verdict:
+        """Ask the gate as `pumasi.quality.ask` does; a purged release is closed besides."""
+        verdict = ask(self.outcomes, self.seal.broken_step, purpose, waivers, day)
+        if not self.is_purged:
+            return verdict
+        return replace(verdict, reasons=(*verdict.reasons, _PURGED_REASON))
 
     @property
     def is_purged(self) -> bool:
@@ -85,6 +99,27 @@ class Release:
     def read(self, name: str, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Return a table, verified as by `table`, as a relation of the connection."""
         return connection.read_parquet(str(self.table(name)))
+
+    def characterisation(self) -> Path | None:
+        """Return the file of what the build's tables hold; None if there is none, or it was purged.
+
+        Raises ReleaseError when the file is not what was sealed.
+        """
+        sealed = self.seal.characterisation_sha256
+        if sealed is None or self.is_purged:
+            return None
+        path = characterisation_file(self.folder, self.seal.number)
+        if not path.is_file() or sha256_of_file(path) != sealed:
+            raise ReleaseError(
+                f"release {self.id}, seal {self.seal.number}: {path.name} is not what was sealed. "
+                f"{_REMEDY}"
+            )
+        return path
+
+
+def characterisation_file(release: Path, number: int) -> Path:
+    """Where the characterisation lies that belongs to a seal of the release's folder."""
+    return release / "seals" / f"{number:06d}.characterisation.parquet"
 
 
 def load_release(paths: SitePaths, seal_file: Path) -> Release:

@@ -23,6 +23,7 @@ import duckdb
 from pumasi.config.paths import SitePaths
 from pumasi.errors import ReleaseError
 from pumasi.extract.tombstones import require_purged
+from pumasi.quality.characterisation import FILE as CHARACTERISATION
 from pumasi.quality.outcome import Outcome
 from pumasi.release.candidate import ACCOUNTING, Candidate, read_candidate
 from pumasi.release.content import table_content
@@ -36,7 +37,7 @@ from pumasi.release.records import (
     signature,
     signature_problem,
 )
-from pumasi.release.release import Release, load_release
+from pumasi.release.release import Release, characterisation_file, load_release
 
 LATEST = "latest.json"
 _NOTE_REMEDY = "bring it back, or take it away and build again"
@@ -78,7 +79,7 @@ def seal(
             provenance=provenance,
             accounting=accounting,
             outcomes=tuple(outcomes),
-            candidate=candidate.id,
+            candidate=candidate,
         )
 
 
@@ -316,6 +317,19 @@ def _take(source: Path, target: Path, name: str) -> None:
         shutil.copyfile(source / name, target / name)
 
 
+def _take_characterisation(candidate: Candidate | None, release: Path, number: int) -> str | None:
+    """Put the candidate's characterisation beside the seal and return its hash; None without one.
+
+    It is no part of the release: the same tables may be characterised anew by a later version.
+    """
+    if candidate is None or not (candidate.folder / CHARACTERISATION).is_file():
+        return None
+    target = characterisation_file(release, number)
+    target.unlink(missing_ok=True)  # of a process that was killed before it set the seal
+    shutil.copyfile(candidate.folder / CHARACTERISATION, target)
+    return sha256_of_file(target)
+
+
 def _refuse_damaged(paths: SitePaths, seal_file: Path) -> None:
     """Raise ReleaseError unless manifest and tables are what was sealed before.
 
@@ -339,7 +353,7 @@ def _set_seal(
     provenance: Provenance,
     accounting: dict[str, list[dict[str, Any]]],
     outcomes: tuple[Outcome, ...],
-    candidate: str | None = None,
+    candidate: Candidate | None = None,
     error_class: str | None = None,
 ) -> Release:
     if sealed_at.tzinfo is None:
@@ -355,7 +369,8 @@ def _set_seal(
         outcomes=outcomes,
         broken_step=manifest.broken_step,
         error_class=error_class,
-        candidate=candidate,
+        candidate=None if candidate is None else candidate.id,
+        characterisation_sha256=_take_characterisation(candidate, folder, number),
         manifest_sha256=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest(),
     ).to_dict()
     file = folder / "seals" / f"{number:06d}.json"

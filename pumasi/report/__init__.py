@@ -1,1 +1,1 @@
-"""Self-contained HTML reports."""
+"""Pages for people: one self-contained HTML file each, without script, for screen and paper."""

@@ -119,7 +119,7 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
             'name = "Bada"',
             'colour = "blue"\nname = "Bada"',
             "colour is not a key of this file; it knows id, name, format, description, real, "
-            "source, vocabulary, mapping, values, thresholds",
+            "source, vocabulary, mapping, values, not_recorded, thresholds, alerts",
         ),
         (
             'name = "Bada"\n',
@@ -184,6 +184,27 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
             "observation.value_string =",
             "values.observation: got dict, wants a list",
         ),
+        (
+            'name = "Bada"',
+            'not_recorded = ["measurement.range_lo"]\nname = "Bada"',
+            "not_recorded: got measurement.range_lo, wants a field of OMOP CDM 5.4; did you mean "
+            "measurement.range_low?",
+        ),
+        (
+            'name = "Bada"',
+            'not_recorded = ["x.y"]\nname = "Bada"',
+            "not_recorded: got x.y, wants a field of OMOP CDM 5.4",
+        ),
+        (
+            'name = "Bada"',
+            'not_recorded = ["range_low"]\nname = "Bada"',
+            "not_recorded.0: got 'range_low', wants <table>.<name> in lower-case",
+        ),
+        (
+            'name = "Bada"',
+            'not_recorded = "measurement.range_low"\nname = "Bada"',
+            "not_recorded: got 'measurement.range_low', wants a list",
+        ),
         ("reason =", "reaso =", "thresholds.0.reaso is not a key of this file; did you mean rea"),
     ],
 )
@@ -192,6 +213,16 @@ def test_a_mistake_is_answered_with_field_what_it_got_and_what_it_wants(
 ) -> None:
     assert good in GOOD
     assert f"{tmp_path}/bada.toml: {problem}" in problem_of(tmp_path, GOOD.replace(good, wrong, 1))
+
+
+def test_a_site_says_which_fields_its_system_does_not_record(tmp_path: Path) -> None:
+    said = 'not_recorded = ["measurement.range_low", "person.race_source_value"]\n' + GOOD
+
+    assert load_site(write_site(tmp_path, GOOD)).not_recorded == ()
+    assert load_site(write_site(tmp_path, said)).not_recorded == (
+        "measurement.range_low",
+        "person.race_source_value",
+    )
 
 
 def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
@@ -224,6 +255,31 @@ def test_the_text_columns_are_those_of_the_contracts() -> None:
         for form in CONTRACTS.values()
     }
     assert {name: set(columns) for name, columns in VALUE_COLUMNS.items()} == of_contracts
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("", "alerts: got no webhook, wants webhook_env or webhook_file"),
+        ('webhook_env = "A"\nwebhook_file = "b"', "got webhook_env and webhook_file, wants one"),
+        ('webhook_env = "https://h/s3cr3t"', "webhook_env: wants the name of a variable, such as"),
+        ('webhook_file = "https://h/s3cr3t"', "webhook_file: wants the path of the file that hold"),
+        ('webhook = "https://h/s3cr3t"', "alerts.webhook is not a key of this file; did you mean"),
+    ],
+)
+def test_the_address_of_a_webhook_is_named_and_never_written(
+    tmp_path: Path, section: str, problem: str
+) -> None:
+    message = problem_of(tmp_path, f"{GOOD}\n[alerts]\n{section}\n")
+    assert problem in message
+    assert "s3cr3t" not in message
+
+
+def test_the_file_of_a_webhook_is_relative_to_the_sites_file(tmp_path: Path) -> None:
+    site = load_site(write_site(tmp_path, f'{GOOD}\n[alerts]\nwebhook_file = "keys/hook"\n'))
+    assert site.alerts is not None
+    assert site.alerts.webhook_file == str(tmp_path / "keys" / "hook")
+    assert site.alerts.timeout_seconds == 10
 
 
 def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:

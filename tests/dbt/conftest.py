@@ -26,3 +26,10 @@ def synthea_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject
     """The project's models for a site of Synthea files, ready to be run."""
     home: Path = tmp_path_factory.mktemp("compiled_synthea")
     return compile_project("synthea_csv", home)
+
+
+@pytest.fixture(scope="session")
+def omop_project(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
+    """The project's models for a site of OMOP tables, ready to be run."""
+    home: Path = tmp_path_factory.mktemp("compiled_omop")
+    return compile_project("omop_cdm", home)

@@ -25,11 +25,14 @@ from tests.hospital import (
 
 # Ids above two thousand million are local by convention: these are no concepts of OMOP.
 LESS, AT_LEAST, ORAL = 2_000_000_001, 2_000_000_002, 2_000_000_004
+AID, SWAB = 2_000_000_005, 2_000_000_006
 OWN_CONCEPTS = (
     f"{LESS},<,Meas Value Operator,SNOMED,Qualifier Value,S,x1\r\n"
     f"{AT_LEAST},>=,Meas Value Operator,SNOMED,Qualifier Value,S,x2\r\n"
     "2000000003,>,Meas Value Operator,SNOMED,Qualifier Value,,x3\r\n"
     f"{ORAL},by mouth,Route,SNOMED,Qualifier Value,S,x4\r\n"
+    f"{AID},a walking aid,Device,SNOMED,Physical Object,S,aid\r\n"
+    f"{SWAB},a swab,Specimen,SNOMED,Specimen,S,swab\r\n"
 )
 DAY = "2020-03-04"
 
@@ -38,7 +41,7 @@ Build = Callable[[TinyHospital], duckdb.DuckDBPyConnection]
 
 @pytest.fixture
 def build(fhir_project: CompiledProject, tmp_path: Path) -> Build:
-    """The warehouse of a hospital whose vocabulary knows two operators and a route."""
+    """The warehouse of a hospital whose vocabulary knows operators, a route, an aid, a swab."""
 
     def built(hospital: TinyHospital) -> duckdb.DuckDBPyConnection:
         hospital.write(tmp_path / "extract")
@@ -160,3 +163,26 @@ def test_a_diagnosis_counts_unless_it_is_one_of_several_candidates(
     assert warehouse.execute(query).fetchall() == [(fate, rule)]
     conditions = rows(warehouse, "select count(*) from omop.condition_occurrence")
     assert conditions == [(int(fate == "in_omop"),)]
+
+
+def test_a_code_goes_to_the_table_of_its_domain_also_to_devices_and_specimens(
+    hospital: TinyHospital, build: Build
+) -> None:
+    for code in ("aid", "swab"):
+        hospital.add_procedure("p1", code, DAY)
+    with build(hospital) as warehouse:
+        found = {
+            table: warehouse.execute(f"select {column} from omop.{table}").fetchall()
+            for table, column in (
+                ("device_exposure", "device_concept_id"),
+                ("specimen", "specimen_concept_id"),
+                ("procedure_occurrence", "procedure_concept_id"),
+                ("observation", "observation_concept_id"),
+            )
+        }
+    assert found == {
+        "device_exposure": [(AID,)],
+        "specimen": [(SWAB,)],
+        "procedure_occurrence": [],
+        "observation": [],
+    }

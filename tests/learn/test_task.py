@@ -1,5 +1,6 @@
 """A task learns from training persons, tests on others, and refuses what it can't learn from."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pumasi.learn.asthma_exacerbation import ASTHMA_EXACERBATION
 from pumasi.learn.fabry_screening import FABRY_SCREENING
 from pumasi.learn.gi_bleed_risk import GI_BLEED_RISK
 from pumasi.learn.task import FIRST_TEST_KEY, Task, fit, load_model, require_mapped
-from pumasi.quality import Listed, verification_outcomes
+from pumasi.quality import Listed, Need, verification_outcomes
 
 TASK = Task(
     name="bleeding",
@@ -67,6 +68,31 @@ def test_model_that_was_saved_predicts_the_same_and_names_its_release(tmp_path: 
     assert path.name == "release-7.json"
     assert load_model(path) == model
     assert load_model(path).release == "release-7"
+
+
+def test_a_model_keeps_the_waivers_that_its_release_was_opened_by(tmp_path: Path) -> None:
+    granted = {"check": "person.bad", "limit": 0.05, "responsible": "office", "until": "2026-12-31"}
+    model = replace(fit(TASK, cohort(), "r"), waivers=(granted,))
+    path = model.save(tmp_path)
+    assert json.loads(path.read_text())["waivers"] == [granted]
+    assert load_model(path) == model
+
+
+def test_a_model_of_an_earlier_version_has_no_waivers(tmp_path: Path) -> None:
+    path = fit(TASK, cohort(), "r").save(tmp_path)
+    said = json.loads(path.read_text())
+    del said["waivers"]
+    path.write_text(json.dumps(said))
+    assert load_model(path).waivers == ()
+
+
+def test_a_task_opens_a_release_for_its_needs_and_its_concept_sets() -> None:
+    unit = "int_measurements_standardised.the_unit_of_a_number_is_known"
+    purpose = FABRY_SCREENING.purpose
+    assert purpose.name == "fabry_screening"
+    assert Need(unit, limit=0.0) in purpose.needs
+    assert Need("concept_sets.fabry_disease_is_verified") in purpose.needs
+    assert unit not in ASTHMA_EXACERBATION.checks
 
 
 def test_outcome_of_test_persons_does_not_reach_the_coefficients() -> None:

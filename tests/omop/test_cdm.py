@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from pumasi.omop import CdmField, cdm_tables
@@ -41,12 +43,21 @@ def test_every_field_is_as_the_specification_says(shared_data: Path) -> None:
             foreign_field=referred(row["fkFieldName"]),
             domain=stated(row["fkDomain"]),
             concept_class=stated(row["fkClass"]),
+            description="",
+            always_empty=None,
         )
         for row in listed(shared_data, "Field")
     ]
-    ours = [field for table in cdm_tables().values() for field in table.fields]
+    ours = [
+        replace(field, description="", always_empty=None)
+        for table in cdm_tables().values()
+        for field in table.fields
+    ]
     assert len(ours) == 432
     assert {(f.table, f.name): f for f in ours} == {(f.table, f.name): f for f in theirs}
+    assert {n: [f.name for f in ours if f.table == n] for n in cdm_tables()} == {
+        n: [f.name for f in theirs if f.table == n] for n in cdm_tables()
+    }
 
 
 def test_a_key_refers_to_a_field_that_exists() -> None:
@@ -59,3 +70,32 @@ def test_a_key_refers_to_a_field_that_exists() -> None:
                 assert field.foreign_field in fields
     assert tables["person"].primary_key == "person_id"
     assert tables["death"].primary_key is None
+
+
+def test_every_table_says_what_a_row_of_it_is() -> None:
+    for table in cdm_tables().values():
+        assert re.search(r"\. One row per [^.]+\.$", table.description), table.name
+
+
+def test_no_free_text_and_nothing_that_identifies_is_ever_filled() -> None:
+    declared = {
+        f"{field.table}.{field.name}"
+        for table in cdm_tables().values()
+        for field in table.fields
+        if field.always_empty
+    }
+    assert declared >= {
+        *("note.note_text", "note.note_title", "drug_exposure.sig"),
+        *(f"note_nlp.{each}" for each in ("snippet", "lexical_variant", "term_exists")),
+        *(f"note_nlp.{each}" for each in ("term_temporal", "term_modifiers")),
+        *(f"location.{each}" for each in ("address_1", "address_2", "city", "zip")),
+        *(f"location.{each}" for each in ("latitude", "longitude", "location_source_value")),
+        *(f"provider.{each}" for each in ("provider_name", "npi", "dea")),
+        *("person.day_of_birth", "person.birth_datetime", "person.person_source_value"),
+    }
+    assert "location.state" not in declared
+
+
+def test_no_key_is_declared_empty() -> None:
+    fields = [field for table in cdm_tables().values() for field in table.fields]
+    assert not [f.name for f in fields if f.always_empty and f.primary_key]

@@ -48,6 +48,21 @@ def test_too_few_cases_end_in_an_open_release_and_no_model(built: Ward) -> None:
     assert "not trained: too few cases" in str(metadata(built, *MODEL.path[1:])["state"])
 
 
+def test_a_release_is_open_for_one_task_and_closed_for_another_that_lacks_what_it_needs(
+    built: Ward,
+) -> None:
+    lacking = "fabry_screening needs int_measurements_standardised.the_unit_of_a_number_is_known"
+    card = metadata(built, "release")
+    assert (card["gate"], card["waivers"]) == ("open", "none in use")
+    assert card["gate of gi_bleed_risk"] == "open"
+    assert card["gate of fabry_screening"] == (
+        f"closed; {lacking} within 0.00%: nothing to check, as declared"
+    )
+    state = str(metadata(built, "models", "fabry_screening")["state"])
+    assert state.startswith("not trained: site tiny is closed for fabry_screening; release ")
+    assert lacking in state
+
+
 def test_every_asset_says_how_many_rows_it_has(built: Ward) -> None:
     keys = built.definitions().resolve_asset_graph().get_all_asset_keys()
     said = {key: metadata(built, *key.path[1:]).get("dagster/row_count") for key in keys}
@@ -152,7 +167,7 @@ def run_some(ward: Ward, selection: dg.AssetSelection) -> None:
 
 def test_what_was_made_again_since_is_not_shown_as_checked(built: Ward) -> None:
     candidate = dg.AssetKey(["tiny", "candidate"])
-    person = ("tiny/omop/person", "conformance")
+    person = ("tiny/omop/person", "plausibility")
     transform = dg.AssetSelection.groups("staging", "seeds", "intermediate", "omop", "marts")
     of_tables = dg.AssetSelection.checks_for_assets(
         *(key for key in built.definitions().resolve_asset_graph().get_all_asset_keys()

@@ -1,14 +1,19 @@
 """Every code location loads and offers what the snapshot says; the workspace names the network."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import dagster as dg
 import pytest
 import yaml
 
+from expectations.suites import SUITES
 from orchestration.site import locations
-from pumasi.config import load_network, project_root
+from pumasi.config import SitePaths, load_network, project_root
 from pumasi.config.workspace import write_dagster_home
+from pumasi.learn.tasks import TASKS
+from pumasi.quality import dbt_checks
+from pumasi.quality.catalogue import build_checks
 from tests.orchestration.conftest import Ward
 
 SNAPSHOT = project_root() / "tests" / "orchestration" / "bada_assets.txt"
@@ -34,6 +39,20 @@ def bada(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
         monkeypatch.setenv("PUMASI_HOME", str(tmp_path_factory.mktemp("bada")))
         write_dagster_home()
         yield locations.bada
+
+
+@pytest.fixture(scope="module")
+def names(bada: dg.Definitions) -> Counter[str]:
+    """How often a check of each name is made: dbt's, the suites' and the catalogue's."""
+    manifest = SitePaths.of("bada").dbt_target / "manifest.json"
+    rules = [rule for suite in SUITES.values() for rule in suite().expectations]
+    return Counter(
+        [
+            *(check.name for check in dbt_checks(manifest)),
+            *(rule.meta["check"] for rule in rules),
+            *(check.name for check in build_checks()),
+        ]
+    )
 
 
 def test_definitions_of_a_hospital_load_and_are_as_in_the_snapshot(
@@ -64,6 +83,25 @@ def test_lineage_leads_from_the_delivery_to_the_model(bada: dg.Definitions) -> N
     assert {"bada/delivery", "bada/raw", "bada/omop/person", "bada/release"} <= {
         key.to_user_string() for key in seen
     }
+
+
+def test_no_two_checks_of_a_build_have_one_name(names: Counter[str]) -> None:
+    assert len(names) > 1900
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_what_a_task_needs_is_checked_in_a_build(names: Counter[str]) -> None:
+    """Of concept sets the names are made from the sets, and not known here."""
+    needed = {check for task in TASKS for check in task.checks}
+    assert {name for name in needed if not name.startswith("concept_sets.")} <= names.keys()
+
+
+def test_what_a_hospital_of_the_demo_accepts_is_checked_in_a_build(names: Counter[str]) -> None:
+    """A threshold that names no check ends the build."""
+    network = load_network(project_root() / "network", resolve=False)
+    accepted = {t.check for config in network.values() for t in config.thresholds}
+    assert accepted
+    assert accepted <= names.keys()
 
 
 def test_the_workspace_names_the_four_hospitals_and_the_hub() -> None:

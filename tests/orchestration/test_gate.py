@@ -28,6 +28,16 @@ def materialise_by_hand(ward: Ward) -> dg.ExecuteInProcessResult:
     )
 
 
+def write_waivers(ward: Ward, checks: set[str]) -> None:
+    """Accept all of these, to any share."""
+    entries = [
+        f'[[waivers]]\ncheck = "{check}"\nlimit = 1.0\nresponsible = "data office"\n'
+        'reason = "a test"\nuntil = 2999-12-31\n'
+        for check in sorted(checks)
+    ]
+    (ward.root / "network" / "tiny.waivers.toml").write_text("\n".join(entries))
+
+
 def seal_again(ward: Ward) -> None:
     """Check and seal the warehouse once more: what was trained is older from here on."""
     keys = [["tiny", "candidate"], ["tiny", "release"]]
@@ -108,6 +118,21 @@ def test_a_closed_release_trains_nothing_although_an_older_one_is_open(ward: War
     assert asked == 0
     asked, cursor = ask_to_train(ward)
     assert asked == 0
+
+    # Waivers of every check that failed let it be trained by hand, written down and printed.
+    write_waivers(ward, failed)
+    result = materialise_by_hand(ward)
+    assert result.success
+    (materialised,) = result.asset_materializations_for_node("tiny__models__gi_bleed_risk")
+    assert materialised.metadata["state"].value == "trained"
+    assert "drug_exposure.person_is_delivered up to 100.00% until 2999-12-31, data office" in str(
+        materialised.metadata["waivers"].value
+    )
+    trained = json.loads((ward.paths.models / "gi_bleed_risk" / f"{closed.id}.json").read_text())
+    assert {waiver["check"] for waiver in trained["waivers"]} == failed
+    lines = [json.loads(line) for line in ward.paths.audit_log.read_text().splitlines()]
+    assert {line["check"] for line in lines} == failed
+    assert {line["purpose"] for line in lines} == {"gi_bleed_risk"}
 
     # Editing one byte of the release makes reading it fail, open or not.
     table = opened.folder / "tables" / "gi_bleed__new_users.parquet"

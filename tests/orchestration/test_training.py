@@ -12,4 +12,4 @@ def test_a_task_names_the_concept_sets_of_its_table(task: Task) -> None:
     made_with = sets_of_marts(set(concept_sets()))[task.table]
     assert sorted(task.concept_sets) == sorted(made_with)
     assert {f"concept_sets.{name}_is_verified" for name in made_with} <= set(task.checks)
-    assert set(task.needs) <= set(task.checks)
+    assert {need.check for need in task.needs} <= set(task.checks)

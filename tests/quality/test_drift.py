@@ -160,4 +160,4 @@ def test_the_first_release_has_nothing_to_be_compared_with(tmp_path: Path) -> No
     found = drift_outcomes(compared(record(MONTHS), tmp_path), None)
     assert {AGE, THERE, VOLUME, CONCEPTS, MAPPED, VALUES} <= {each.name for each in found}
     assert {each.status for each in found} == {Status.NOT_APPLICABLE}
-    assert found[0].message.startswith("nothing to compare with: there is no earlier release")
+    assert found[0].message.startswith("nothing to compare with: no earlier release has its tables")

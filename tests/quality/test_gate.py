@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from pumasi.quality import Check, Purpose, Severity, could_not_check, judge, reasons_closed
+from pumasi.quality import (
+    Check,
+    Need,
+    Purpose,
+    Severity,
+    ask,
+    could_not_check,
+    judge,
+    reasons_closed,
+)
 
 
 def check(name: str, severity: Severity = Severity.ERROR) -> Check:
@@ -44,7 +55,7 @@ def test_a_check_that_could_not_run_closes_even_when_it_only_warns() -> None:
 
 
 def test_a_purpose_whose_needs_passed_is_open() -> None:
-    assert reasons_closed([GOOD, WARNED], None, Purpose("p", ("person.good",))) == []
+    assert reasons_closed([GOOD, WARNED], None, Purpose("p", (Need("person.good"),))) == []
 
 
 @pytest.mark.parametrize(
@@ -56,10 +67,48 @@ def test_a_purpose_whose_needs_passed_is_open() -> None:
     ],
 )
 def test_a_purpose_needs_checks_that_ran_and_passed(need: str, reason: str) -> None:
-    purpose = Purpose("p", (need,))
+    purpose = Purpose("p", (Need(need),))
 
     assert reasons_closed([GOOD, WARNED, EMPTY], None, purpose) == [reason]
 
 
 def test_a_reason_is_given_once() -> None:
-    assert len(reasons_closed([BAD], None, Purpose("p", ("person.bad",)))) == 1
+    assert len(reasons_closed([BAD], None, Purpose("p", (Need("person.bad"),)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_open"), [(None, False), (0.0, False), (0.39, False), (0.4, True), (1.0, True)]
+)
+def test_a_purpose_may_ask_for_more_or_less_than_the_check_does(
+    limit: float | None, is_open: bool
+) -> None:
+    purpose = Purpose("p", (Need("person.warned", limit),))
+    assert (reasons_closed([GOOD, WARNED], None, purpose) == []) is is_open
+
+
+def test_one_release_is_open_for_one_purpose_and_closed_for_another() -> None:
+    lenient = Check("lab.unit_is_known", "lab", "conformance", Severity.WARN, "dbt", threshold=0.05)
+    outcomes = [GOOD, judge(lenient, 3, 100)]
+    asthma = Purpose("asthma", (Need("lab.unit_is_known"),))
+    fabry = Purpose("fabry", (Need("lab.unit_is_known", limit=0.0),))
+    assert reasons_closed(outcomes, None, asthma) == []
+    assert reasons_closed(outcomes, None, fabry) == [
+        "fabry needs lab.unit_is_known within 0.00%: violated by 3 of 100 (3.00%); allowed 5.00%"
+    ]
+    verdict = ask(outcomes, None, fabry, (), date(2026, 3, 1))
+    assert (verdict.state, verdict.checks) == ("closed", ("lab.unit_is_known",))
+
+
+@pytest.mark.parametrize("name", ["death.empty", "death.missing"])
+def test_a_limit_is_no_pass_where_nothing_was_checked(name: str) -> None:
+    missing = judge(check("death.missing", Severity.WARN), 0, 0)
+    purpose = Purpose("p", (Need(name, limit=1.0),))
+    (reason,) = reasons_closed([GOOD, EMPTY, missing], None, purpose)
+    assert reason.startswith(f"p needs {name} within 100.00%: nothing to check")
+
+
+def test_a_limit_asks_for_no_violation_where_the_number_of_rows_is_not_known() -> None:
+    purpose = Purpose("p", (Need("person.unknown", limit=0.5),))
+    unknown = check("person.unknown", Severity.WARN)
+    assert reasons_closed([judge(unknown, 0, None)], None, purpose) == []
+    assert len(reasons_closed([judge(unknown, 1, None)], None, purpose)) == 1

@@ -4,6 +4,7 @@ import pytest
 
 from pumasi.quality import (
     Listed,
+    Need,
     Outcome,
     Purpose,
     Severity,
@@ -71,10 +72,10 @@ def test_the_message_names_the_concepts() -> None:
 def test_the_gate_closes_only_for_who_names_the_set() -> None:
     found = list(outcomes(set(), real=False).values())
     assert reasons_closed(found) == []
-    assert reasons_closed(found, purpose=Purpose("a task", (check_of("asthma"),))) == []
-    (reason,) = reasons_closed(found, purpose=Purpose("a task", (check_of("gene"),)))
+    assert reasons_closed(found, purpose=Purpose("a task", (Need(check_of("asthma")),))) == []
+    (reason,) = reasons_closed(found, purpose=Purpose("a task", (Need(check_of("gene")),)))
     assert reason.startswith("a task needs concept_sets.gene_is_verified: violated by 1 of 1")
-    (reason,) = reasons_closed(found, purpose=Purpose("a task", (check_of("unknown"),)))
+    (reason,) = reasons_closed(found, purpose=Purpose("a task", (Need(check_of("unknown")),)))
     assert reason == "a task needs concept_sets.unknown_is_verified, which was not run"
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pumasi.errors import GateClosedError, ReleaseError
-from pumasi.quality import Purpose
+from pumasi.errors import ClosedForPurposeError, GateClosedError, ReleaseError
+from pumasi.quality import Need, Purpose
 from pumasi.release import (
     Provenance,
     Release,
@@ -55,7 +55,7 @@ def test_every_reason_is_in_the_message(site: TinySite) -> None:
     release = site.seal(
         failed("person.birth_year_is_plausible"), failed("death.date_is_not_before_birth")
     )
-    purpose = Purpose("study", needs=("measurement.has_a_value",))
+    purpose = Purpose("study", needs=(Need("measurement.has_a_value"),))
 
     with pytest.raises(GateClosedError) as caught:
         opened(site, purpose)
@@ -66,6 +66,21 @@ def test_every_reason_is_in_the_message(site: TinySite) -> None:
         "- death.date_is_not_before_birth: violated by 9 of 40 (22.50%); allowed 0.00%\n"
         "- study needs measurement.has_a_value, which was not run"
     )
+
+
+def test_closed_for_one_purpose_is_another_error_than_closed_for_all(site: TinySite) -> None:
+    site.seal(passed())
+    study = Purpose("study", needs=(Need("measurement.has_a_value"),))
+    opened(site)
+    with pytest.raises(ClosedForPurposeError, match="study needs measurement"):
+        opened(site, study)
+    with pytest.raises(GateClosedError, match=r"study needs .*\n- it was sealed at") as caught:
+        open_release("tiny", study, NOON - timedelta(seconds=1), site.home)
+    assert not isinstance(caught.value, ClosedForPurposeError)
+    site.seal(failed(), run_id="run-2")
+    with pytest.raises(GateClosedError, match="study needs measurement") as caught:
+        opened(site, study)
+    assert not isinstance(caught.value, ClosedForPurposeError)
 
 
 def test_an_older_open_release_does_not_take_the_place_of_a_closed_one(site: TinySite) -> None:

@@ -16,8 +16,7 @@
         'delivered_value_concept_id', 'unit_code', 'delivered_unit_concept_id',
         'unit_source_value', 'value_source_value',
     ] -%}
-    {{ return({
-        'persons': ['content_hash'],
+    {%- set facts = {
         'visits': [
             'person_id', 'exclusion_rule', 'visit_start_date', 'class_code',
             'delivered_visit_concept_id',
@@ -29,9 +28,11 @@
         'observations': coded + valued + [
             'value_as_string', 'qualifier_concept_id',
         ],
+        'devices': coded,
+        'specimens': coded,
         'deaths': ['person_id', 'death_date'],
-        'observation_periods': ['content_hash'],
-    }[entity]) }}
+    } -%}
+    {{ return(facts.get(entity, ['content_hash'])) }}
 {%- endmacro %}
 
 {#

@@ -5,14 +5,20 @@
     from one to the other.
 -#}
 {% macro record_scopes() -%}
-    {{ return([
+    {%- set scopes = [
         ('persons', ['persons']),
         ('visits', ['visits']),
         ('events', ['conditions']),
         ('events', ['drugs']),
         ('events', ['procedures']),
         ('events', ['measurements', 'observations']),
+        ('events', ['devices']),
+        ('events', ['specimens']),
         ('deaths', ['deaths']),
         ('observation_periods', ['observation_periods']),
-    ]) }}
+    ] -%}
+    {%- for entity in record_tables() -%}
+        {%- do scopes.append((entity, [entity])) -%}
+    {%- endfor -%}
+    {{ return(scopes) }}
 {%- endmacro %}

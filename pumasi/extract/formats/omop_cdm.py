@@ -1,7 +1,10 @@
 """OMOP CDM 5.3 and 5.4 as a source: the tables and columns that enter.
 
 Names are those of CDM 5.4; where 5.3 called a column otherwise, that name is a second source.
-Day of birth, source identifiers, free text (sig, stop_reason, notes) and times of day stay outside.
+Day of birth, source identifiers, free text (sig, stop_reason, the text of notes), names, licence
+numbers, addresses, numbers of single devices or samples, and times of day stay outside. So does a
+table whose rows name no person though they are about one (cost, fact_relationship, episode_event,
+note_nlp): what it holds of a person who withdraws could not be found.
 
 What a result is made of (values, units, ends, the visit, the source's code) is *expected*: both
 versions have it, so where it is missing it was renamed or left out by mistake. What describes
@@ -27,6 +30,14 @@ def _visit() -> Column:
 
 def _key(name: str, domain: str) -> Column:
     return Column(name, Kind.EVENT, required=True, domain=domain)
+
+
+def _place(name: str, *, required: bool = False) -> Column:
+    return Column(name, Kind.PLACE, required=required, domain=name.removesuffix("_id"))
+
+
+def _values(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.VALUE) for name in names)
 
 
 def _integers(*names: str, required: bool = False, expected: bool = False) -> tuple[Column, ...]:
@@ -56,6 +67,7 @@ OMOP_CDM = Format(
                 Column("split_key", Kind.SPLIT, ("person_id",), domain="split"),
                 *_integers("gender_concept_id", "year_of_birth", required=True),
                 *_integers("month_of_birth", "race_concept_id", "ethnicity_concept_id"),
+                *(_place(name) for name in ("location_id", "provider_id", "care_site_id")),
                 Column("gender_source_value", Kind.VALUE, values=GENDERS),
                 Column("race_source_value", Kind.VALUE, values=RACES),
                 Column("ethnicity_source_value", Kind.VALUE, values=ETHNICITIES),
@@ -93,6 +105,37 @@ OMOP_CDM = Format(
                     ("discharged_to_concept_id", "discharge_to_concept_id"),
                 ),
                 Column("preceding_visit_occurrence_id", Kind.VISIT, domain="visit"),
+                *(_place(name) for name in ("provider_id", "care_site_id")),
+            ),
+        ),
+        Table(
+            "visit_detail",
+            (
+                _key("visit_detail_id", "visit_detail"),
+                _person(),
+                *_integers("visit_detail_concept_id", required=True),
+                _date("visit_detail_start_date"),
+                *_dates("visit_detail_end_date", expected=True),
+                *_integers("visit_detail_type_concept_id", "visit_detail_source_concept_id"),
+                *(_place(name) for name in ("provider_id", "care_site_id")),
+                Column(
+                    "admitted_from_concept_id",
+                    Kind.INTEGER,
+                    ("admitted_from_concept_id", "admitting_source_concept_id"),
+                ),
+                Column(
+                    "discharged_to_concept_id",
+                    Kind.INTEGER,
+                    ("discharged_to_concept_id", "discharge_to_concept_id"),
+                ),
+                Column("preceding_visit_detail_id", Kind.EVENT, domain="visit_detail"),
+                Column(
+                    "parent_visit_detail_id",
+                    Kind.EVENT,
+                    ("parent_visit_detail_id", "visit_detail_parent_id"),
+                    domain="visit_detail",
+                ),
+                _visit(),
             ),
         ),
         Table(
@@ -142,6 +185,37 @@ OMOP_CDM = Format(
             ),
         ),
         Table(
+            "device_exposure",
+            (
+                _key("device_exposure_id", "device"),
+                _person(),
+                *_integers("device_concept_id", required=True),
+                _date("device_exposure_start_date"),
+                *_dates("device_exposure_end_date", expected=True),
+                *_integers("device_type_concept_id", "quantity", "unit_concept_id"),
+                _visit(),
+                *_codes("device_source_value"),
+                *_integers("device_source_concept_id"),
+                Column("unit_source_value", Kind.CODE),
+            ),
+        ),
+        Table(
+            "specimen",
+            (
+                _key("specimen_id", "specimen"),
+                _person(),
+                *_integers("specimen_concept_id", required=True),
+                _date("specimen_date"),
+                *_integers("specimen_type_concept_id"),
+                Column("quantity", Kind.DOUBLE),
+                *_integers(
+                    "unit_concept_id", "anatomic_site_concept_id", "disease_status_concept_id"
+                ),
+                Column("specimen_source_value", Kind.CODE),
+                Column("unit_source_value", Kind.CODE),
+            ),
+        ),
+        Table(
             "measurement",
             (
                 _key("measurement_id", "measurement"),
@@ -185,6 +259,87 @@ OMOP_CDM = Format(
                 _person(),
                 _date("death_date"),
                 *_integers("death_type_concept_id", "cause_concept_id", "cause_source_concept_id"),
+            ),
+        ),
+        Table(
+            "note",
+            (
+                _key("note_id", "note"),
+                _person(),
+                _date("note_date"),
+                *_integers("note_type_concept_id", "note_class_concept_id"),
+                *_integers("encoding_concept_id", "language_concept_id"),
+                _place("provider_id"),
+                _visit(),
+                *_values("note_source_value"),
+            ),
+        ),
+        Table(
+            "payer_plan_period",
+            (
+                _key("payer_plan_period_id", "payer_plan_period"),
+                _person(),
+                _date("payer_plan_period_start_date"),
+                _date("payer_plan_period_end_date"),
+                *_integers("payer_concept_id", "payer_source_concept_id"),
+                *_integers("plan_concept_id", "plan_source_concept_id"),
+                *_integers("sponsor_concept_id", "sponsor_source_concept_id"),
+                *_integers("stop_reason_concept_id", "stop_reason_source_concept_id"),
+                *_values("payer_source_value", "plan_source_value", "sponsor_source_value"),
+                *_values("stop_reason_source_value"),
+            ),
+        ),
+        Table(
+            "episode",
+            (
+                _key("episode_id", "episode"),
+                _person(),
+                *_integers("episode_concept_id", required=True),
+                _date("episode_start_date"),
+                *_dates("episode_end_date"),
+                Column("episode_parent_id", Kind.EVENT, domain="episode"),
+                *_integers("episode_number", "episode_object_concept_id"),
+                *_integers("episode_type_concept_id", "episode_source_concept_id"),
+                *_values("episode_source_value"),
+            ),
+        ),
+        Table(
+            "dose_era",
+            (
+                _key("dose_era_id", "dose_era"),
+                _person(),
+                *_integers("drug_concept_id", "unit_concept_id", required=True),
+                Column("dose_value", Kind.DOUBLE, required=True),
+                _date("dose_era_start_date"),
+                _date("dose_era_end_date"),
+            ),
+        ),
+        Table(
+            "location",
+            (
+                _place("location_id", required=True),
+                *_values("state", "county", "country_source_value"),
+                *_integers("country_concept_id"),
+            ),
+        ),
+        Table(
+            "care_site",
+            (
+                _place("care_site_id", required=True),
+                *_values("care_site_name", "place_of_service_source_value"),
+                *_integers("place_of_service_concept_id"),
+                _place("location_id"),
+            ),
+        ),
+        Table(
+            "provider",
+            (
+                _place("provider_id", required=True),
+                *_integers("specialty_concept_id", "specialty_source_concept_id"),
+                *_integers("gender_concept_id", "gender_source_concept_id"),
+                _place("care_site_id"),
+                *_values("specialty_source_value"),
+                Column("gender_source_value", Kind.VALUE, values=GENDERS),
             ),
         ),
         Table(

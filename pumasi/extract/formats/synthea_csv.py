@@ -1,8 +1,9 @@
 """Synthea 3.x CSV as a source: the tables and columns that enter.
 
-Names, addresses, numbers of documents and costs stay outside. Rows other than patients and
-encounters have no identifier; their natural key is made of what is kept of them. Every version
-since 3.0 has the columns that are *expected*: without one, data would be lost.
+Names, addresses, numbers of documents and of devices, and costs stay outside. Rows other than
+patients, encounters, organizations and providers have no identifier; their natural key is made of
+what is kept of them. Every version since 3.0 has the columns that are *expected*: without one, data
+would be lost. Exports that give years alone in payer_transitions have those rows in quarantine.
 """
 
 from pumasi.extract.contract import Column, Format, Kind, Table
@@ -10,6 +11,8 @@ from pumasi.extract.formats.omop_cdm import ETHNICITIES, GENDERS, RACES
 
 PATIENT = Column("patient_id", Kind.PERSON, ("patient",), required=True, domain="person")
 ENCOUNTER = Column("encounter_id", Kind.VISIT, ("encounter",), expected=True, domain="visit")
+PROVIDER = Column("provider_id", Kind.PLACE, ("provider",), domain="provider")
+ORGANIZATION = Column("care_site_id", Kind.PLACE, ("organization",), domain="care_site")
 CODE = Column("code", Kind.CODE, required=True)
 
 
@@ -40,6 +43,8 @@ SYNTHEA_CSV = Format(
                 Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
                 Column("stop_at", Kind.TIMESTAMP, ("stop",), expected=True),
                 Column("code", Kind.CODE, expected=True),
+                PROVIDER,
+                ORGANIZATION,
             ),
         ),
         Table(
@@ -95,6 +100,52 @@ SYNTHEA_CSV = Format(
                 ENCOUNTER,
                 CODE,
                 Column("given_at", Kind.TIMESTAMP, ("date",), required=True),
+            ),
+        ),
+        Table(
+            "devices",
+            (
+                PATIENT,
+                ENCOUNTER,
+                CODE,
+                Column("start_at", Kind.TIMESTAMP, ("start",), required=True),
+                Column("stop_at", Kind.TIMESTAMP, ("stop",), expected=True),
+            ),
+        ),
+        Table(
+            "supplies",
+            (
+                PATIENT,
+                ENCOUNTER,
+                CODE,
+                Column("supplied_on", Kind.DATE, ("date",), required=True),
+                Column("quantity", Kind.INTEGER, expected=True),
+            ),
+        ),
+        Table(
+            "payer_transitions",
+            (
+                PATIENT,
+                Column("start_date", Kind.DATE, ("start_year", "start_date"), required=True),
+                Column("end_date", Kind.DATE, ("end_year", "end_date"), required=True),
+                # Of a payer there is an id that is the same in every export.
+                Column("payer", Kind.CODE, expected=True),
+            ),
+        ),
+        Table(
+            "organizations",
+            (
+                Column("care_site_id", Kind.PLACE, ("id",), required=True, domain="care_site"),
+                Column("name", Kind.VALUE),
+            ),
+        ),
+        Table(
+            "providers",
+            (
+                Column("provider_id", Kind.PLACE, ("id",), required=True, domain="provider"),
+                ORGANIZATION,
+                Column("gender", Kind.VALUE, values=GENDERS),
+                Column("speciality", Kind.VALUE, ("speciality", "specialty")),
             ),
         ),
     ),

@@ -1,9 +1,9 @@
 """What a build may have no value of: declared per source format, never inferred from the data.
 
 A field in which no row has a value is a finding where the format offers it, because a column that
-went missing on the way looks the same. What no site of a format can fill is listed in
-`declared_empty.csv`, one field a row. What a hospital's own system doesn't record, its file says
-(`not_recorded`).
+went missing on the way looks the same. What Pumasi never fills is said where the CDM is described
+(`CdmField.always_empty`), what no site of a format can fill in `declared_empty.csv`, one field a
+row. What a hospital's own system doesn't record, its file says (`not_recorded`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from pumasi.config.site import FORMATS
+from pumasi.omop.cdm import cdm_tables
 from pumasi.quality.catalogue.engine import CheckResult, is_of_empty_field, without_empty_fields
 from pumasi.quality.outcome import Status
 
@@ -24,12 +25,22 @@ _FILE = Path(__file__).parent / "data" / "declared_empty.csv"
 def declared_empty(
     source_format: str, not_recorded: Iterable[str] = ()
 ) -> frozenset[tuple[str, str]]:
-    """Table and field of what no site of the format has a value of, and of what this one has not.
+    """Table and field of what nobody, no site of the format, or not this one has a value of.
 
     `not_recorded` are names like "measurement.range_low".
     """
     own = (name.partition(".") for name in not_recorded)
-    return _of_formats()[source_format] | {(table, field) for table, _, field in own}
+    return _of_formats()[source_format] | {(table, field) for table, _, field in own} | _of_all()
+
+
+@cache
+def _of_all() -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (field.table, field.name)
+        for table in cdm_tables().values()
+        for field in table.fields
+        if field.always_empty
+    )
 
 
 @cache
@@ -37,7 +48,7 @@ def _of_formats() -> dict[str, frozenset[tuple[str, str]]]:
     with _FILE.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     return {
-        name: frozenset((r["table"], r["field"]) for r in rows if r["format"] in (name, "all"))
+        name: frozenset((r["table"], r["field"]) for r in rows if r["format"] == name)
         for name in FORMATS
     }
 

@@ -23,6 +23,10 @@ from pumasi.quality.characterisation import queries
 from pumasi.quality.characterisation.events import event_tables
 
 FILE = "characterisation.parquet"
+COLUMNS = (
+    *("analysis", "cdm_table", "concept_id", "concept_name", "unit_concept_id", "unit_name"),
+    *("source_code", "month", "lower", "upper", "records", "persons"),
+)
 
 
 def characterise(cdm: Cdm) -> pa.Table:
@@ -126,6 +130,6 @@ def read_characterisation(path: Path) -> pa.Table:
         found = parquet.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise QualityError(f"{path.name} can't be read ({type(error).__name__})") from None
-    if missing := {"analysis", "cdm_table", "records"} - set(found.column_names):
+    if missing := [name for name in COLUMNS if name not in found.column_names]:
         raise QualityError(f"{path.name} is no characterisation: it lacks {', '.join(missing)}")
     return found

@@ -12,9 +12,13 @@ import pytest
 
 from pumasi.config import project_root
 from pumasi.omop import cdm_tables
-from pumasi.quality.catalogue import check_types, concrete_checks
+from pumasi.quality import Severity
+from pumasi.quality.catalogue import CheckType, check_types, concrete_checks
+from pumasi.quality.catalogue import checks as catalogue
+from pumasi.quality.catalogue.checks import own_checks, own_types
 
 Row = Mapping[str, str]
+DATA = Path(catalogue.__file__).parent / "data"
 LEVELS = {"TABLE": "Table", "FIELD": "Field", "CONCEPT": "Concept"}
 
 
@@ -141,12 +145,48 @@ def test_domains_classes_genders_and_units_are_those_of_dqd(shared_data: Path) -
     assert ours == theirs
 
 
+def page() -> str:
+    return (project_root() / "DATA_QUALITY.md").read_text(encoding="utf-8")
+
+
 def test_the_page_on_data_quality_lists_every_type_as_it_is() -> None:
-    page = (project_root() / "DATA_QUALITY.md").read_text(encoding="utf-8")
     numbers = Counter(check.type.name for check in concrete_checks())
     for t in check_types().values():
-        kind = f"{t.level.lower()} | {t.category}, {t.context} | {numbers[t.name]}"
-        assert f"\n| {t.name} | {kind} | {t.violation} | {t.denominator} |\n" in page
+        kind = f"{t.level.lower()} | {t.category}, {t.context} | {numbers[t.name]} | {asked_by(t)}"
+        assert f"\n| {t.name} | {kind} | {t.violation} | {t.denominator} |\n" in page()
+
+
+def asked_by(type_: CheckType) -> str:
+    """Who asks the checks of a type in a build, as the page says it."""
+    checkers = {check.in_build for check in concrete_checks() if check.type == type_}
+    return "concepts: catalogue; else dbt" if len(checkers) == 2 else str(*checkers)
+
+
+def test_the_page_lists_every_type_of_its_own_as_it_is() -> None:
+    for t in own_types().values():
+        shares = [check.percent for check in own_checks() if check.type == t]
+        allowed = ", ".join(f"{share:g}%" for share in sorted(set(shares)))
+        kind = f"{t.level.lower()} | {t.category}, {t.context} | {len(shares)} | {allowed}"
+        assert f"\n| {t.name} | {kind} | {t.violation} | {t.denominator} |\n" in page()
+    assert {check.as_check().severity for check in own_checks()} == {Severity.WARN}
+
+
+def test_the_page_lists_every_departure_and_no_other() -> None:
+    with (DATA / "departures.csv").open(encoding="utf-8", newline="") as stream:
+        departures = {departure(row) for row in csv.DictReader(stream)}
+    section = page().partition("### Departures from DQD\n")[2].partition("\n### ")[0]
+    listed = {line for line in section.splitlines() if line.startswith("| ")}
+
+    assert sorted(departures - listed) == [], "put these rows into DATA_QUALITY.md"
+    assert listed - departures == {"| type | of | threshold | severity | why |"}
+
+
+def departure(row: Row) -> str:
+    place = ".".join(filter(None, (row["table"], row["field"])))
+    threshold = f"{row['threshold']}%" if row["threshold"] else "DQD's"
+    of = f"`{place}`" if place else "all"
+    severity = row["severity"] or "DQD's"
+    return f"| {row['check']} | {of} | {threshold} | {severity} | {row['reason']} |"
 
 
 def test_names_and_ids_are_each_used_once() -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pytest
 
 from pumasi.quality import Status
 from pumasi.quality.catalogue import check_types
-from tests.quality.catalogue.tiny import Rows, check_of, result_of, tiny_cdm
+from tests.quality.catalogue.tiny import Case, Rows, days, outcome_of, rows
 
 MALE, FEMALE = 8507, 8532
 PERSONS: Rows = [
@@ -44,31 +42,6 @@ CONCEPTS: Rows = [
         "standard_concept": "S",
     },
 ]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A check on rows by table, and what it must count."""
-
-    type: str
-    table: str
-    rows: Mapping[str, Rows]
-    violations: int
-    denominator: int
-    field: str = ""
-    concept: int = 0
-    types: Mapping[str, str] | None = None
-    without: tuple[str, ...] = ()
-
-
-def rows(field_: str, *values: Any, **others: Any) -> Rows:
-    """One row per value of the field, with the other columns alike."""
-    return [{field_: value, **others} for value in values]
-
-
-def days(field_: str, *values: tuple[int, date | None]) -> Rows:
-    """One row per person and day."""
-    return [{"person_id": person, field_: day} for person, day in values]
 
 
 def periods(*values: tuple[int, str, str]) -> Rows:
@@ -514,8 +487,7 @@ CASES = [
     "case", CASES, ids=lambda case: f"{case.type}-{case.table}-{case.violations}-{case.denominator}"
 )
 def test_a_check_counts_what_its_type_says(case: Case) -> None:
-    cdm = tiny_cdm(case.rows, case.types, case.without)
-    outcome = result_of(cdm, check_of(case.type, case.table, case.field, case.concept)).outcome
+    outcome = outcome_of(case)
     assert (outcome.violations, outcome.denominator) == (case.violations, case.denominator)
     too_many = case.violations > outcome.threshold * case.denominator
     assert outcome.status is (Status.FAILED if too_many else Status.PASSED)

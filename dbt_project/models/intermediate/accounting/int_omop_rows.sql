@@ -26,6 +26,24 @@ with
 ),
 
 {% endfor %}
+{% for entity, its in record_tables().items() %}
+{{ entity }} as (
+
+    select
+        '{{ its.table }}' as omop_table,
+        {{ its.table }}_id as omop_id,
+        delivery_id,
+        source_table,
+        file_no,
+        line_no
+
+    from {{ ref('int_' ~ entity ~ '_settled') }}
+
+    where fate = 'in_omop'
+
+),
+
+{% endfor %}
 events as (
 
     select
@@ -46,6 +64,12 @@ unioned as (
 
     {% for table in tables %}
     select * from {{ table }}s
+
+    union all
+
+    {% endfor %}
+    {% for entity in record_tables() %}
+    select * from {{ entity }}
 
     union all
 

@@ -1,6 +1,6 @@
 -- References that lead nowhere, by OMOP table. A row whose person is not
 -- delivered is quarantined; a visit that is not delivered is nulled and the row
--- stays.
+-- stays, unless its table needs one.
 with
 
 events as (
@@ -33,6 +33,14 @@ observation_periods as (
 
 ),
 
+{% for entity, its in record_tables().items() if its.person %}
+{{ entity }} as (
+
+    select * from {{ ref('int_' ~ entity ~ '_settled') }}
+
+),
+
+{% endfor %}
 events_counted as (
 
     select
@@ -85,6 +93,17 @@ persons_referred as (
         fate,
         1 as row_count
     from observation_periods
+    {% for entity, its in record_tables().items() if its.person %}
+
+    union all
+
+    select
+        '{{ its.table }}' as table_name,
+        case when rule = 'visit_not_delivered' then 'in_omop' else fate end
+            as fate,
+        1 as row_count
+    from {{ entity }}
+    {% endfor %}
 
 ),
 
@@ -111,6 +130,20 @@ visits_referred as (
     where
         preceding_visit_is_lost
         or preceding_visit_occurrence_id is not null
+    {% for entity, its in record_tables().items() if its.visit %}
+
+    union all
+
+    select
+        '{{ its.table }}' as table_name,
+        visit_occurrence_id is null as visit_is_null,
+        1 as row_count
+    from {{ entity }}
+
+    where
+        visit_is_named
+        and (fate = 'in_omop' or rule = 'visit_not_delivered')
+    {% endfor %}
 
 ),
 

@@ -55,9 +55,17 @@ cdm_sources as (
 
 ),
 
+{% for entity in record_tables() %}
+{{ entity }} as (
+
+    select * from {{ ref('int_' ~ entity ~ '_settled') }}
+
+),
+
+{% endfor %}
 {% set entities = [
     'persons', 'visits', 'events', 'deaths', 'observation_periods', 'cdm_sources'
-] %}
+] + record_tables() | list %}
 unioned as (
 
     {% for entity in entities %}

@@ -162,7 +162,9 @@ keyed as (
         unit_concept_id,
         unit_source_value,
         range_low,
-        range_high
+        range_high,
+        anatomic_site_concept_id,
+        disease_status_concept_id
 
     from mapped
 

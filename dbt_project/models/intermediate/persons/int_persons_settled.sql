@@ -95,7 +95,10 @@ settled as (
         ) as ethnicity_concept_id,
         ruled.gender_source_value,
         ruled.race_source_value,
-        ruled.ethnicity_source_value
+        ruled.ethnicity_source_value,
+        ruled.location_id,
+        ruled.provider_id,
+        ruled.care_site_id
 
     from ruled
 

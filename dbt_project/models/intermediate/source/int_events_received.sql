@@ -1,5 +1,5 @@
 {#-
-    The five kinds of clinical event side by side, each with the columns of all:
+    The seven kinds of clinical event side by side, each with the columns of all:
     an event goes to the table of its concept's domain, so every kind may end in
     every table.
 -#}
@@ -17,6 +17,7 @@
     'value_vocabulary_id', 'value_code', 'delivered_value_concept_id',
     'qualifier_concept_id', 'unit_code', 'delivered_unit_concept_id',
     'range_low', 'range_high', 'unit_source_value', 'value_source_value',
+    'anatomic_site_concept_id', 'disease_status_concept_id',
 ] -%}
 {%- set kinds = {
     'conditions': ('condition_occurrence', ['condition_status_concept_id']),
@@ -36,6 +37,15 @@
         'value_code', 'delivered_value_concept_id', 'qualifier_concept_id',
         'unit_code', 'delivered_unit_concept_id', 'unit_source_value',
         'value_source_value',
+    ]),
+    'devices': ('device_exposure', [
+        'quantity', 'unit_code', 'delivered_unit_concept_id',
+        'unit_source_value',
+    ]),
+    'specimens': ('specimen', [
+        'quantity', 'unit_code', 'delivered_unit_concept_id',
+        'unit_source_value', 'anatomic_site_concept_id',
+        'disease_status_concept_id',
     ]),
 } -%}
 

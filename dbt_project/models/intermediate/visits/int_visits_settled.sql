@@ -140,6 +140,8 @@ settled as (
         ruled.admitted_from_concept_id,
         ruled.discharged_to_concept_id,
         ruled.preceding_visit_occurrence_id,
+        ruled.provider_id,
+        ruled.care_site_id,
         ruled.visit_start_date as event_date,
         ruled.known_date,
         greatest(ruled.known_date, ruled.details_as_of)

@@ -31,7 +31,12 @@ renamed as (
         cast(null as varchar) as ethnicity_source_value,
         cast(null as integer) as delivered_gender_concept_id,
         cast(null as integer) as delivered_race_concept_id,
-        cast(null as integer) as delivered_ethnicity_concept_id
+        cast(null as integer) as delivered_ethnicity_concept_id,
+
+        -- where and by whom
+        cast(null as bigint) as location_id,
+        cast(null as bigint) as provider_id,
+        cast(null as bigint) as care_site_id
 
     from source
 

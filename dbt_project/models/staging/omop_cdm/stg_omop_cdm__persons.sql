@@ -31,7 +31,12 @@ renamed as (
         ethnicity_source_value,
         gender_concept_id as delivered_gender_concept_id,
         race_concept_id as delivered_race_concept_id,
-        ethnicity_concept_id as delivered_ethnicity_concept_id
+        ethnicity_concept_id as delivered_ethnicity_concept_id,
+
+        -- where and by whom
+        location_id,
+        provider_id,
+        care_site_id
 
     from source
 

@@ -33,7 +33,11 @@ renamed as (
         visit_source_concept_id,
         admitted_from_concept_id,
         discharged_to_concept_id,
-        preceding_visit_occurrence_id
+        preceding_visit_occurrence_id,
+
+        -- where and by whom
+        provider_id,
+        care_site_id
 
     from source
 

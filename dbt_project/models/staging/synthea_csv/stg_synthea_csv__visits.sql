@@ -32,7 +32,11 @@ renamed as (
         cast(null as integer) as visit_source_concept_id,
         cast(null as integer) as admitted_from_concept_id,
         cast(null as integer) as discharged_to_concept_id,
-        cast(null as bigint) as preceding_visit_occurrence_id
+        cast(null as bigint) as preceding_visit_occurrence_id,
+
+        -- where and by whom
+        provider_id,
+        care_site_id
 
     from source
 

@@ -1,0 +1,2 @@
+-- Without a source: see pumasi/omop/sources.py.
+{{ no_rows() }}
