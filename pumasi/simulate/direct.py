@@ -35,6 +35,7 @@ from pumasi.simulate.record import Record, record
 from pumasi.simulate.run import Lives, cuts
 from pumasi.simulate.world import World
 from pumasi.simulate.writers import Cut, define_views
+from pumasi.simulate.writers.omop_cdm import EHR
 
 # The tables that are made of the record; the models above them aren't run.
 GIVEN = (
@@ -340,7 +341,7 @@ def _given(traits: Traits, cut: Cut) -> dict[str, str]:
         "int_persons_settled": _persons(traits),
         "int_deaths_settled": f"""
             select {_place("deaths", "people.person")}, people.person_id,
-                e.event_date as death_date, 0 as death_type_concept_id,
+                e.event_date as death_date, {EHR} as death_type_concept_id,
                 null::integer as cause_concept_id, null::integer as cause_source_concept_id,
                 e.event_date, e.event_date as known_date
             from deaths as e inner join people on e.person = people.person
@@ -349,7 +350,7 @@ def _given(traits: Traits, cut: Cut) -> dict[str, str]:
             select {_place("periods", "people.person")}, people.person as observation_period_id,
                 people.person_id, e.registered_date as observation_period_start_date,
                 least(e.death_date, date '{cut.through}') as observation_period_end_date,
-                0 as period_type_concept_id
+                {EHR} as period_type_concept_id
             from known as e inner join people on e.person = people.person
             where {traits.states_periods}
         """,
@@ -374,7 +375,8 @@ def _persons(traits: Traits) -> str:
             case when e.female then 8532 else 8507 end as gender_concept_id,
             year(e.birth_date)::integer as year_of_birth,
             month(e.birth_date)::integer as month_of_birth,
-            0 as race_concept_id, 0 as ethnicity_concept_id,
+            0 as race_concept_id, 0 as ethnicity_concept_id, null::bigint as location_id,
+            null::bigint as provider_id, null::bigint as care_site_id,
             null::varchar as gender_source_value, null::varchar as race_source_value,
             null::varchar as ethnicity_source_value
         from persons as e inner join people on e.person = people.person
@@ -389,10 +391,11 @@ def _visits(cut: Cut) -> str:
             case e.kind when 'inpatient' then 9201 when 'emergency' then 9203 else 9202 end
                 as visit_concept_id,
             e.event_date as visit_start_date, e.end_date as visit_end_date,
-            0 as visit_type_concept_id, null::varchar as visit_source_value,
+            {EHR} as visit_type_concept_id, null::varchar as visit_source_value,
             null::integer as visit_source_concept_id, null::integer as admitted_from_concept_id,
             null::integer as discharged_to_concept_id,
-            null::bigint as preceding_visit_occurrence_id,
+            null::bigint as preceding_visit_occurrence_id, null::bigint as provider_id,
+            null::bigint as care_site_id,
             e.event_date, e.event_date as known_date, e.event_date as details_known_date,
             1 as first_delivery_no, date '{cut.as_of}' as first_as_of
         from visits as e inner join people on e.person = people.person
@@ -416,7 +419,7 @@ def _events(traits: Traits) -> str:
             every.event_id as omop_id, people.person_id, true as visit_is_named,
             every.visit_id as visit_occurrence_id, every.event_date, every.end_date,
             every.known_date, every.known_date as details_known_date, every.concept_id,
-            null::varchar as source_value, 0 as source_concept_id, 0 as type_concept_id,
+            null::varchar as source_value, 0 as source_concept_id, {EHR} as type_concept_id,
             null::integer as condition_status_concept_id, null::date as verbatim_end_date,
             null::integer as refills, every.quantity, every.days_supply,
             every.route_concept_id, null::integer as modifier_concept_id,
@@ -424,7 +427,9 @@ def _events(traits: Traits) -> str:
             null::varchar as value_as_string, every.value_concept_id as value_as_concept_id,
             null::varchar as value_source_value, null::integer as qualifier_concept_id,
             every.unit_id as unit_concept_id, every.unit as unit_source_value,
-            null::double as range_low, null::double as range_high
+            null::double as range_low, null::double as range_high,
+            null::integer as anatomic_site_concept_id,
+            null::integer as disease_status_concept_id
         from ({every}) as every
         inner join people on every.person = people.person
         left join staging.stg_vocabulary__concepts as concepts
