@@ -9,7 +9,7 @@ Great Expectations. Which checks there are, with their thresholds, is data (`pum
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from functools import cache
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
-from expectations.views import CDM, VOCABULARY
+from expectations.views import CDM, VOCABULARY, catalogue_today
 from pumasi.quality import Outcome, Severity, Status
 from pumasi.quality.catalogue import Cdm, CheckResult, ConcreteCheck, build_checks, run_step, steps
 
@@ -87,8 +87,7 @@ def catalogue_expectations(table: str, through: date) -> list[ExpectChecksToPass
 
     `through` is the last day that the extract covers; what is dated later lies in the future.
     """
-    # DQD allows tomorrow, for clocks that differ; an extract says which day was its last.
-    today = through - timedelta(days=1)
+    today = catalogue_today(through)
     return [
         ExpectChecksToPass(
             table=table,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from expectations.views import CDM, VOCABULARY, make_views
+from expectations.views import CDM, VOCABULARY, catalogue_today, make_views
 from pumasi.omop.cdm import cdm_tables
 from pumasi.quality import Outcome, Status
 from pumasi.quality.catalogue import MOST_KEYS, Cdm, OffenderKeys, build_checks, keys_of
@@ -34,11 +34,11 @@ def offenders(candidate: Path, vocabulary: Path, outcomes: Iterable[Outcome]) ->
     failed = [o for o in outcomes if o.status is Status.FAILED]
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "candidate.duckdb"
-        today = make_views(database, candidate, vocabulary, SUITES)
+        through = make_views(database, candidate, vocabulary, SUITES)
         with duckdb.connect(
             database, read_only=True, config={"memory_limit": memory_limit()}
         ) as connection:
-            cdm = Cdm.find(connection, CDM, VOCABULARY, today)
+            cdm = Cdm.find(connection, CDM, VOCABULARY, catalogue_today(through))
             checks = {check.name: check for check in build_checks()}
             of_catalogue = [keys_of(cdm, checks[o.name]) for o in failed if o.source == "catalogue"]
             of_suites = [

@@ -12,7 +12,7 @@ row, and a table is scanned once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -59,6 +59,14 @@ def make_views(database: Path, candidate: Path, vocabulary: Path, tables: Iterab
         for table in tables:
             connection.execute(_view(connection, table, _parquet(candidate, table), through))
         return through
+
+
+def catalogue_today(through: date) -> date:
+    """What is today to the catalogue, where `through` is the last day that the extract covers.
+
+    DQD allows tomorrow, for clocks that differ; an extract says which day was its last.
+    """
+    return through - timedelta(days=1)
 
 
 def _make_schemas(connection: duckdb.DuckDBPyConnection, candidate: Path, vocabulary: Path) -> None:

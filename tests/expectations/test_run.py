@@ -260,3 +260,14 @@ def test_a_concept_that_the_vocabulary_lacks_is_reported_and_closes_nothing(
     outcome = found["visit_occurrence.visit_concept_id_is_in_concept"]
     assert (outcome.violations, outcome.severity) == (20, Severity.WARN)
     assert reasons_closed(list(found.values())) == []
+
+
+def test_the_key_of_a_row_of_the_day_after_the_extract_is_found(tmp_path: Path) -> None:
+    late = "update observation set observation_date = date '2021-01-01' where observation_id = 1"
+    candidate, vocabulary = write_tiny_candidate(tmp_path, late), write_tiny_vocabulary(tmp_path)
+    outcomes = expectations.run(candidate, vocabulary, DECLARED)
+
+    found = {each.check: each for each in expectations.offenders(candidate, vocabulary, outcomes)}
+
+    name = "observation.observation_date_is_not_too_high"
+    assert (found[name].field, found[name].keys) == ("observation_id", ("1",))

@@ -14,7 +14,7 @@ from pumasi.omop.cdm import cdm_tables
 from pumasi.quality.catalogue.checks import ConcreteCheck
 from pumasi.quality.catalogue.database import Cdm
 from pumasi.quality.catalogue.groups import ASKED, GroupFamily
-from pumasi.quality.catalogue.rows import Conditions, RowFamily
+from pumasi.quality.catalogue.rows import Conditions, RowFamily, deaths
 
 # Visit concepts of a stay: inpatient, emergency room and inpatient.
 STAYS = (9201, 262)
@@ -85,13 +85,8 @@ def _stay_conditions(cdm: Cdm, check: ConcreteCheck) -> Conditions:
 
 
 def _with_deaths(cdm: Cdm, table: str, checks: Sequence[ConcreteCheck]) -> str:
-    person, day = (cdm.column("death", name, "d") for name in ("person_id", "death_date"))
-    deaths = (
-        f"select {person} as person_id, min({day}::date) as died"
-        f" from {cdm.relation('death')} as d group by 1"
-    )
     key = cdm.like(table, "person_id", "death", "person_id")
-    return f"{cdm.relation(table)} as t left join ({deaths}) as d on d.person_id = {key}"
+    return f"{cdm.relation(table)} as t left join ({deaths(cdm)}) as d on d.person_id = {key}"
 
 
 def _death_conditions(cdm: Cdm, check: ConcreteCheck) -> Conditions:

@@ -133,7 +133,7 @@ def _with_lives(cdm: Cdm, table: str, checks: Sequence[ConcreteCheck]) -> str:
     if "plausibleAfterBirth" in names or any(c.other_table == "person" for c in checks):
         relation += f" left join ({_births(cdm)}) as b on b.person_id = {person('person')}"
     if names & {"plausibleDuringLife", "plausibleBeforeDeath"}:
-        relation += f" left join ({_deaths(cdm)}) as d on d.person_id = {person('death')}"
+        relation += f" left join ({deaths(cdm)}) as d on d.person_id = {person('death')}"
     if "withinVisitDates" in names:
         id_ = "visit_occurrence_id"
         visit = cdm.like(table, id_, "visit_occurrence", id_)
@@ -161,7 +161,7 @@ def _births(cdm: Cdm) -> str:
     )
 
 
-def _deaths(cdm: Cdm) -> str:
+def deaths(cdm: Cdm) -> str:
     """Death by person; of two rows of a person the earlier counts."""
     person, day = (cdm.column("death", name) for name in ("person_id", "death_date"))
     return (
