@@ -32,7 +32,15 @@ from expectations.suites import SUITES
 from pumasi.compiled import CompiledProject
 from pumasi.quality import dbt_checks
 from pumasi.quality.catalogue import build_checks
-from pumasi.quality.drift import AGE_AND_SEX, CONCEPTS, MAPPED, STILL_THERE, VALUES, VOLUME
+from pumasi.quality.drift import (
+    AGE_AND_SEX,
+    CONCEPTS,
+    MAPPED,
+    SAME_PERSONS,
+    STILL_THERE,
+    VALUES,
+    VOLUME,
+)
 from pumasi.simulate.world import HOSPITALS
 
 FAULTS = {fault.id: fault for fault in faults()}
@@ -46,7 +54,7 @@ CAUGHT = {
 BY_TABLE = (
     *(".person_is_delivered", ".visit_is_delivered", ".rows_can_be_read"),
     *(".no_month_is_missing", ".no_test_fell_silent"),
-    *(f".{name}" for name in (AGE_AND_SEX, STILL_THERE, VOLUME, CONCEPTS, MAPPED)),
+    *(f".{name}" for name in (AGE_AND_SEX, SAME_PERSONS, STILL_THERE, VOLUME, CONCEPTS, MAPPED)),
     f"_{VALUES}",
 )
 
