@@ -56,7 +56,10 @@ bench: $(INSTALLED) ## seconds and peak memory of each step, on the shared data 
 	python -m benchmarks
 
 bench-quality: $(INSTALLED) ## seeded faults: which check finds which size, and what fails without one
-	python -m benchmarks.quality --write
+	python -m benchmarks.quality --sizes promised --seeds 1-20 --clean ''
+	python -m benchmarks.quality --sizes gross,half --seeds 1-5 --clean ''
+	python -m benchmarks.quality --sizes middle,low --seeds 1-3 --clean ''
+	python -m benchmarks.quality --seeds '' --clean 101-200 --write
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header \

@@ -39,6 +39,7 @@ def run(
     vocabulary: Path,
     declared: Collection[tuple[str, str]],
     may_be_empty: Collection[str] = MAY_BE_EMPTY,
+    tables: Collection[str] | None = None,
 ) -> list[Outcome]:
     """Check the candidate's tables and return one outcome per check, table by table.
 
@@ -51,6 +52,7 @@ def run(
             (`pumasi.quality.catalogue.declared_empty` of the site's format).
         may_be_empty: tables that may have no row, and names of checks that may judge none: then
             nothing to check is not applicable rather than failed.
+        tables: only these; None for all.
 
     Raises:
         ReleaseError: a table that has a suite is missing.
@@ -69,6 +71,8 @@ def run(
         outcomes: list[Outcome] = []
         source = _open(database)
         for table, suite in SUITES.items():
+            if tables is not None and table not in tables:
+                continue
             rules = suite()
             families = catalogue_expectations(table, through)
             expected = ExpectationSuite(table, expectations=[*rules.expectations, *families])

@@ -50,7 +50,7 @@ class Located:
     """A table that is there: its name in SQL, and its columns by their lower-case names."""
 
     relation: str
-    columns: Mapping[str, Column]
+    columns: dict[str, Column]
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,18 @@ class Cdm:
         found = connection.execute(
             _COLUMNS, {"schema": schema, "vocabulary": vocabulary}
         ).fetchall()
+        there: dict[tuple[str, str], Located] = {}
+        for in_schema, name, column, type_ in found:
+            located = there.setdefault(
+                (in_schema.lower(), name.lower()),
+                Located(f"{_quoted(in_schema)}.{_quoted(name)}", {}),
+            )
+            located.columns[column.lower()] = Column(column, type_)
         tables = {}
         for table in cdm_tables().values():
             where = vocabulary if table.schema == "VOCAB" else schema
-            rows = [r for r in found if (r[0].lower(), r[1].lower()) == (where.lower(), table.name)]
-            if rows:
-                columns = {name.lower(): Column(name, type_) for _, _, name, type_ in rows}
-                tables[table.name] = Located(
-                    f"{_quoted(rows[0][0])}.{_quoted(rows[0][1])}", columns
-                )
+            if (where.lower(), table.name) in there:
+                tables[table.name] = there[where.lower(), table.name]
         if not any(cdm_tables()[name].schema == "CDM" for name in tables):
             raise QualityError(
                 f"schema {schema} has no table of OMOP CDM 5.4: which schema holds person?"
