@@ -66,3 +66,19 @@ class NotMappedError(TaskError):
 
 class QualityError(PumasiError):
     """A database can't be checked: no such file, schema, or table of OMOP in it."""
+
+
+class QueryError(PumasiError):
+    """A query is unknown, badly formed, or asks for columns that the rows don't have."""
+
+
+class FederationError(PumasiError):
+    """An exchange did not end: the message names the hospital and what to do."""
+
+
+class SuppressedError(PumasiError):
+    """A sum counts fewer persons than may be shown; suppressed is not zero."""
+
+
+class EstimationError(PumasiError):
+    """No estimate can be given: too little data, separation, collinearity, no convergence."""

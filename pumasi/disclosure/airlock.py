@@ -1,0 +1,124 @@
+"""The one way out of a hospital: what leaves is an `Outgoing`, and only the airlock makes one.
+
+A sum's addend leaves whatever it counts, zero included, hidden or not, always in the same size: the
+minimum holds for the sum. An answer of the hospital's own leaves if every cell of it reaches the
+minimum. Refusals carry a code, never a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from pumasi.federation.fixed_point import Words, encode
+from pumasi.federation.messages import all_parts
+from pumasi.federation.network import Limits
+from pumasi.federation.query import Query, flatten
+from pumasi.federation.rows import Rows
+
+
+class Refusal(StrEnum):
+    """Why nothing leaves; the code is all that the hub is told."""
+
+    QUERY = "query_not_registered"
+    PARAMETERS = "parameters_do_not_fit"
+    CONTRIBUTORS = "too_few_known_contributors"
+    FEW_PERSONS = "too_few_persons"
+    AIMED = "aimed_at_few_persons"
+    SUBJECT = "subject_not_known"
+
+
+class RefusedError(Exception):
+    """Nothing leaves; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+_AIRLOCK = object()
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """Words that may leave. Nobody but the airlock of this module can make one."""
+
+    words: Words
+    made_by: object = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.made_by is not _AIRLOCK:
+            raise TypeError("only the airlock makes what may leave a hospital")
+
+
+def addend(
+    queries: list[Query], rows: Rows, masks: Words, limits: Limits, addends: int
+) -> Outgoing:
+    """The hospital's addend to totals.
+
+    Args:
+        queries: what was asked.
+        rows: the hospital's.
+        masks: what hides the addend, shape (entries,); zeros if nothing is to.
+        limits: the hospital's minimum.
+        addends: over how many hospitals the sum is.
+
+    Raises:
+        RefusedError: a query is aimed at few persons.
+        QueryError: the rows have not what is asked for.
+    """
+    entries = []
+    for query in queries:
+        chosen = query.keys.chosen(rows)
+        refuse_aimed(query, chosen, limits)
+        entries.append(flatten(query.parts(), query.compute(chosen)))
+    words = encode(np.concatenate(entries), all_parts(queries), addends)
+    return Outgoing(words + masks, _AIRLOCK)
+
+
+def own_answer(queries: list[Query], rows: Rows, limits: Limits) -> Outgoing:
+    """The hospital's own answer, which the hub can read.
+
+    Raises:
+        RefusedError: a cell counts too few persons, or a query is aimed at few.
+        QueryError: the rows have not what is asked for.
+    """
+    entries = []
+    for query in queries:
+        chosen = query.keys.chosen(rows)
+        refuse_aimed(query, chosen, limits)
+        values = query.compute(chosen)
+        for part in query.parts():
+            if part.counts is not None and (values[part.name] < limits.of(part.counts)).any():
+                raise RefusedError(Refusal.FEW_PERSONS)
+        entries.append(flatten(query.parts(), values))
+    words = encode(np.concatenate(entries), all_parts(queries), 1)
+    return Outgoing(words, _AIRLOCK)
+
+
+def refuse_aimed(query: Query, rows: Rows, limits: Limits) -> None:
+    """Refuse coefficients by which few persons make most of a sum.
+
+    The effective number of persons, (sum w)^2 / sum w^2 (Kish, Survey Sampling, 1965), must reach
+    the minimum; at a hospital with fewer than two times as many, half of its persons.
+
+    Args:
+        query: what was asked.
+        rows: those that it is computed of.
+        limits: the hospital's minimum.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    influence = query.influence(rows)
+    if influence is None or len(influence) == 0:
+        return
+    by_person = rows.by_person(influence)
+    squares = (by_person**2).sum(axis=0)
+    effective = np.divide(
+        by_person.sum(axis=0) ** 2, squares, out=np.zeros_like(squares), where=squares > 0
+    )
+    if (effective < min(limits.persons, len(by_person) / 2)).any():
+        raise RefusedError(Refusal.AIMED)

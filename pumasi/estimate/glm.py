@@ -1,0 +1,352 @@
+"""Generalised linear models over hospitals: linear, logistic (ridge), Poisson, negative binomial.
+
+Newton's method on sums: in every exchange each hospital sends, for each fit, the log-likelihood,
+the score and the information of its rows (`pumasi.federation.queries.glm`), and the hub steps by
+(information + penalty)^-1 score. The maximum is that of the pooled rows: nothing is approximated.
+First exchange: sums by which the terms are standardised, and which of them may be used. Then one
+exchange a step, with all penalties and folds together and the held-out log-likelihoods in the same
+answers. Last, if asked for, the middle of the sandwich. What leaves a hospital is hidden in sums.
+
+The ridge penalty is lambda / 2 times the sum of squares of the standardised coefficients, intercept
+and dispersion excepted (Hoerl and Kennard, Technometrics 1970;12:55-67; le Cessie and van
+Houwelingen, Applied Statistics 1992;41:191-201).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import logit
+
+from pumasi.errors import EstimationError
+from pumasi.federation.network import Total, Totals
+from pumasi.federation.queries import ColumnScreen, Family, Fit, GlmMeat, GlmStep, Moments
+from pumasi.federation.queries.glm import symmetric
+from pumasi.federation.query import Query
+from pumasi.federation.rows import ALL_PERSONS, INTERCEPT, Design, Floats, Keys
+
+# Relative gradient norm at which a fit has converged.
+TOLERANCE = 1e-9
+MAXIMUM_STEPS = 25
+# Beyond this ratio of its eigenvalues an information of standardised terms tells nothing of one.
+COLLINEAR = 1e10
+# Standard deviations of log-odds that no standardised term reaches unless it separates.
+SEPARATED = 15.0
+
+
+@dataclass(frozen=True)
+class Glm:
+    """A model to be fitted.
+
+    Args:
+        family: distribution of the outcome.
+        terms: columns and products of columns; the intercept is added.
+        outcome: column of the outcome.
+        flags: those of `terms` that have two levels: each level needs enough persons with and
+            without the outcome, or the term is dropped at all hospitals (binomial only).
+        weights: column of case weights.
+        offset: column of the offset.
+        keys: persons who are learned from.
+        penalties: values of lambda; the best by held-out log-likelihood is taken.
+        folds: into how many the persons are put for that.
+        robust: whether the variance is the sandwich by person.
+        magnitude: size that the columns are expected to have.
+    """
+
+    family: Family
+    terms: tuple[str, ...]
+    outcome: str
+    flags: tuple[str, ...] = ()
+    weights: str | None = None
+    offset: str | None = None
+    keys: Keys = ALL_PERSONS
+    penalties: tuple[float, ...] = (0.0,)
+    folds: int = 1
+    robust: bool = False
+    magnitude: float = 1024.0
+
+
+@dataclass(frozen=True)
+class GlmResult:
+    """A fitted model, on the scale of the columns.
+
+    `terms` begin with the intercept; `coefficients` and `covariance` are in their order, (p,) and
+    (p, p). `log_dispersion` is d of a negative binomial, with its variance; `residual_variance` is
+    that of a gaussian, whose log-likelihood is at the variance that maximises it. `held_out` are
+    log-likelihoods of the persons of each fold by the fit without them, summed, by penalty.
+    `gradient` is the relative norm at which it ended.
+    """
+
+    terms: tuple[str, ...]
+    coefficients: Floats
+    covariance: Floats
+    log_likelihood: float
+    penalty: float
+    persons: int
+    dropped: tuple[str, ...]
+    exchanges: int
+    gradient: float
+    held_out: dict[float, float] = field(default_factory=dict)
+    log_dispersion: float | None = None
+    log_dispersion_variance: float | None = None
+    residual_variance: float | None = None
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Of the coefficients, shape (p,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+def fit_glm(network: Totals, model: Glm) -> GlmResult:
+    """Fit the model over the hospitals of the network.
+
+    Raises:
+        EstimationError: terms are collinear, the outcome is separated, or it does not converge; the
+            message names the terms.
+        SuppressedError: too few persons, with or without the outcome.
+        FederationError: a hospital refused, or did not answer.
+    """
+    return _Fitting(network, model).result()
+
+
+class _Fitting:
+    """One model on its way: the standardised design, the fits, and where each of them is."""
+
+    def __init__(self, network: Totals, model: Glm) -> None:
+        self.network, self.model = network, model
+        self.exchanges = 0
+        self.design, self.dropped = self._standardised()
+        held_out = [None, *range(model.folds)] if model.folds > 1 else [None]
+        self.fits = [(penalty, fold) for penalty in model.penalties for fold in held_out]
+        self.dispersed = model.family is Family.NEGATIVE_BINOMIAL
+        self.size = len(self.design.terms) + self.dispersed
+
+    def result(self) -> GlmResult:
+        at, total, gradients = self._maximised()
+        chosen, held_out = self._best(total)
+        information = symmetric(total["information"][chosen]) + self._penalty(chosen)
+        covariance = np.linalg.inv(information)
+        likelihood, variance = float(total["log_likelihood"][chosen]), None
+        if self.model.family is Family.GAUSSIAN:
+            squares = -2 * likelihood
+            variance = squares / (self.weight - len(self.design.terms))
+            likelihood = -self.weight / 2 * (np.log(2 * np.pi * squares / self.weight) + 1)
+            covariance = covariance * variance
+        if self.model.robust:
+            covariance = self._sandwich(at[chosen], information)
+        back = self._back()
+        p = len(self.design.terms)
+        return GlmResult(
+            terms=self.design.terms,
+            coefficients=back @ at[chosen][:p],
+            covariance=back @ covariance[:p, :p] @ back.T,
+            log_likelihood=float(likelihood),
+            penalty=self.fits[chosen][0],
+            persons=round(total.number("persons")),
+            dropped=self.dropped,
+            exchanges=self.exchanges,
+            gradient=float(gradients[chosen]),
+            held_out=held_out,
+            log_dispersion=float(at[chosen][p]) if self.dispersed else None,
+            log_dispersion_variance=float(covariance[p, p]) if self.dispersed else None,
+            residual_variance=variance,
+        )
+
+    def _standardised(self) -> tuple[Design, tuple[str, ...]]:
+        """One exchange: which terms may be used, and how they are standardised."""
+        model = self.model
+        queries: list[Query] = [
+            Moments(
+                design=Design(terms=(*model.terms, model.outcome)),
+                weights=model.weights,
+                keys=model.keys,
+                magnitude=model.magnitude,
+            )
+        ]
+        screened = model.flags if model.family is Family.BINOMIAL else ()
+        if screened:
+            queries.append(ColumnScreen(terms=screened, outcome=model.outcome, keys=model.keys))
+        moments, *screens = self._ask(queries)
+        enough = screens[0]["levels"].all(axis=(1, 2)) if screens else np.array([])
+        dropped = tuple(np.array(screened)[~enough.astype(bool)]) if screens else ()
+        weight = moments.number("weight")
+        if weight <= 0:
+            raise EstimationError("every case weight is 0: nothing can be estimated")
+        self.weight = weight
+        *mean, self.mean_outcome = moments["sums"] / weight
+        variance = moments["squares"][:-1] / weight - np.square(mean)
+        constant = [
+            term
+            for term, of, around in zip(model.terms, variance, mean, strict=True)
+            if of <= 1e-12 * max(1.0, around**2) and term not in dropped
+        ]
+        if constant:
+            raise EstimationError(
+                f"{', '.join(constant)}: the same value in all rows of the network; leave it out"
+            )
+        kept = [j for j, term in enumerate(model.terms) if term not in dropped]
+        return (
+            Design(
+                terms=(INTERCEPT, *(model.terms[j] for j in kept)),
+                center=(0.0, *(float(mean[j]) for j in kept)),
+                spread=(1.0, *(float(np.sqrt(variance[j])) for j in kept)),
+            ),
+            dropped,
+        )
+
+    def _maximised(self) -> tuple[list[Floats], Total, Floats]:
+        """Step until every fit has converged: where each is, the sums there, and the gradients."""
+        at = [self._start() for _ in self.fits]
+        steps = [np.zeros(self.size) for _ in self.fits]
+        before = np.full(len(self.fits), -np.inf)
+        first: Floats | None = None
+        for _ in range(MAXIMUM_STEPS):
+            total = self._step_total(at)
+            gradients = np.array([self._gradient(total, k, at[k]) for k in range(len(at))])
+            norms = np.linalg.norm(gradients, axis=1)
+            first = norms if first is None else first
+            relative = norms / np.maximum(1.0, first)
+            if (relative <= TOLERANCE).all():
+                return at, total, relative
+            reached = [self._objective(total, k, at[k]) for k in range(len(at))]
+            for k in range(len(at)):
+                if reached[k] < before[k] - 1e-9 * abs(before[k]):
+                    steps[k] = steps[k] / 2
+                    at[k] = at[k] - steps[k]
+                    continue
+                before[k] = reached[k]
+                steps[k] = self._newton(total, k, gradients[k])
+                at[k] = at[k] + steps[k]
+            self._refuse_separation(at)
+        raise EstimationError(
+            f"not converged after {MAXIMUM_STEPS} exchanges: is the outcome separated? Use a ridge "
+            "penalty or Firth's method"
+        )
+
+    def _start(self) -> Floats:
+        """The intercept that the mean of the outcome asks for, and nothing else.
+
+        From 0 the first step of a log link goes far beyond the maximum: few persons weigh all.
+
+        Raises:
+            EstimationError: all persons have the outcome, or none.
+        """
+        mean, at = self.mean_outcome, np.zeros(self.size)
+        if self.model.family is Family.GAUSSIAN:
+            at[0] = mean
+        elif mean <= 0 or (self.model.family is Family.BINOMIAL and mean >= 1):
+            raise EstimationError(f"{self.model.outcome} is the same in all rows of the network")
+        else:
+            at[0] = logit(mean) if self.model.family is Family.BINOMIAL else np.log(mean)
+        return at
+
+    def _step_total(self, at: Sequence[Floats]) -> Total:
+        model, p = self.model, len(self.design.terms)
+        fits = tuple(
+            Fit(
+                coefficients=tuple(map(float, at[k][:p])),
+                held_out=fold,
+                log_dispersion=float(at[k][p]) if self.dispersed else 0.0,
+            )
+            for k, (_, fold) in enumerate(self.fits)
+        )
+        query = GlmStep(
+            family=model.family,
+            design=self.design,
+            outcome=model.outcome,
+            weights=model.weights,
+            offset=model.offset,
+            keys=model.keys,
+            fits=fits,
+            folds=model.folds,
+        )
+        return self._ask([query])[0]
+
+    def _ask(self, queries: Sequence[Query]) -> list[Total]:
+        self.exchanges += 1
+        return self.network.total(queries)
+
+    def _penalty(self, k: int) -> Floats:
+        penalised = np.full(self.size, self.fits[k][0])
+        penalised[0] = 0.0
+        if self.dispersed:
+            penalised[-1] = 0.0
+        return np.diag(penalised)
+
+    def _gradient(self, total: Total, k: int, at: Floats) -> Floats:
+        return np.asarray(total["score"][k] - self._penalty(k) @ at)
+
+    def _objective(self, total: Total, k: int, at: Floats) -> float:
+        return float(total["log_likelihood"][k] - at @ self._penalty(k) @ at / 2)
+
+    def _newton(self, total: Total, k: int, gradient: Floats) -> Floats:
+        information = symmetric(total["information"][k]) + self._penalty(k)
+        values, vectors = np.linalg.eigh(information)
+        if values[-1] > COLLINEAR * max(values[0], 0.0) and not self.dispersed:
+            weight = np.abs(vectors[:, 0])
+            named = [
+                t for t, w in zip(self.design.terms, weight, strict=True) if w > 0.1 * weight.max()
+            ]
+            raise EstimationError(
+                f"{', '.join(named)}: one of these follows from the others over the whole network; "
+                "leave one out, or use a ridge penalty"
+            )
+        # Away from its maximum a negative binomial curves the wrong way: go uphill all the same.
+        values = np.maximum(np.abs(values), values[-1] / COLLINEAR)
+        return np.asarray(vectors @ ((vectors.T @ gradient) / values))
+
+    def _refuse_separation(self, at: Sequence[Floats]) -> None:
+        if self.model.family is not Family.BINOMIAL:
+            return
+        for (penalty, fold), b in zip(self.fits, at, strict=True):
+            if penalty == 0 and fold is None and np.abs(b[1:]).max(initial=0) > SEPARATED:
+                term = self.design.terms[1 + int(np.abs(b[1:]).argmax())]
+                raise EstimationError(
+                    f"{term} separates persons with the outcome from those without: its "
+                    "coefficient has no finite value. Use a ridge penalty or Firth's method"
+                )
+
+    def _best(self, total: Total) -> tuple[int, dict[float, float]]:
+        """The fit of all persons with the best penalty, and the held-out log-likelihoods."""
+        held_out = {
+            penalty: float(
+                sum(
+                    total["held_out_log_likelihood"][k]
+                    for k, (of, fold) in enumerate(self.fits)
+                    if of == penalty and fold is not None
+                )
+            )
+            for penalty in self.model.penalties
+        }
+        if self.model.folds < 2:
+            return 0, {}
+        best = max(held_out, key=lambda penalty: held_out[penalty])
+        return self.fits.index((best, None)), held_out
+
+    def _sandwich(self, at: Floats, information: Floats) -> Floats:
+        bread = np.linalg.inv(information)
+        model, p = self.model, len(self.design.terms)
+        fit = Fit(
+            coefficients=tuple(map(float, at[:p])),
+            log_dispersion=float(at[p]) if self.dispersed else 0.0,
+        )
+        query = GlmMeat(
+            family=model.family,
+            design=self.design,
+            outcome=model.outcome,
+            weights=model.weights,
+            offset=model.offset,
+            keys=model.keys,
+            fit=fit,
+        )
+        meat = symmetric(self._ask([query])[0]["meat"])
+        return np.asarray(bread @ meat @ bread)
+
+    def _back(self) -> Floats:
+        """What turns coefficients of standardised terms into those of the columns, (p, p)."""
+        center, spread = np.asarray(self.design.center), np.asarray(self.design.spread)
+        back = np.diag(1 / spread)
+        back[0, 1:] = -center[1:] / spread[1:]
+        return back

@@ -1,0 +1,159 @@
+"""What travels: one request to every hospital, one reply of each. Bytes of JSON, checked when read.
+
+The hub sends the same request to all. A reply holds words, as many as the request's queries have
+entries whatever the hospital's counts are, or a refusal with a code and no number.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pumasi.errors import FederationError, QueryError
+from pumasi.federation.fixed_point import Words
+from pumasi.federation.query import Part, Query, canonical, query_from_dict
+
+
+class Mode(StrEnum):
+    """What of the answers exists outside the hospitals."""
+
+    MASKED = "masked"  # the sum: addends are hidden by masks
+    CLEAR = "clear"  # the sum, of addends that the hub could read
+    EACH = "each"  # every hospital's own answer
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_bytes(self) -> bytes:
+        """The message as it travels."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class Request(_Message):
+    """One exchange, as every hospital gets it.
+
+    Args:
+        run: identifies the run; exchanges of a run are numbered from 1.
+        exchange: number within the run.
+        subject: the task or study whose rows are meant.
+        mode: what of the answers may be seen.
+        contributors: all hospitals that are asked, sorted.
+        queries: as `Query.to_dict` writes them.
+    """
+
+    run: str
+    exchange: int
+    subject: str
+    mode: Mode
+    contributors: tuple[str, ...]
+    queries: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def of(
+        cls,
+        run: str,
+        exchange: int,
+        subject: str,
+        mode: Mode,
+        contributors: Sequence[str],
+        queries: Sequence[Query],
+    ) -> Request:
+        """The request that asks these queries."""
+        asked = tuple(query.to_dict() for query in queries)
+        return cls(
+            run=run,
+            exchange=exchange,
+            subject=subject,
+            mode=mode,
+            contributors=tuple(sorted(contributors)),
+            queries=asked,
+        )
+
+    @classmethod
+    def from_bytes(cls, message: bytes) -> Request:
+        """The request that was sent.
+
+        Raises:
+            QueryError: it is no request.
+        """
+        try:
+            return cls.model_validate_json(message)
+        except ValidationError:
+            raise QueryError("what came is no request of this version") from None
+
+    def typed_queries(self) -> list[Query]:
+        """The queries as types that are registered here.
+
+        Raises:
+            QueryError: one is not.
+        """
+        return [query_from_dict(each) for each in self.queries]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the message, in hexadecimal: what masks and replies are bound to."""
+        return sha256(self.to_bytes()).hexdigest()
+
+
+class Reply(_Message):
+    """What one hospital answers: words, or why not.
+
+    `refusal` is a code of `pumasi.disclosure`, never a number; it is empty with an answer.
+    """
+
+    hospital: str
+    request: str
+    words: str = ""
+    refusal: str = ""
+
+    @classmethod
+    def of(cls, hospital: str, request: Request, words: Words) -> Reply:
+        """An answer."""
+        text = b64encode(words.astype("<u8").tobytes()).decode()
+        return cls(hospital=hospital, request=request.hash, words=text)
+
+    @classmethod
+    def from_bytes(cls, message: bytes, hospital: str, request: Request) -> Reply:
+        """The reply to `request` of `hospital`, checked to be just that.
+
+        Raises:
+            FederationError: it is no reply, of another hospital, or to another request.
+        """
+        try:
+            reply = cls.model_validate_json(message)
+        except ValidationError:
+            raise FederationError(f"{hospital}: what came back is no reply") from None
+        if reply.hospital != hospital or reply.request != request.hash:
+            raise FederationError(f"{hospital}: the reply is of another hospital or request")
+        return reply
+
+    def opened(self, parts: Sequence[Part]) -> Words:
+        """The words of the reply, shape (entries,).
+
+        Raises:
+            FederationError: the hospital refused, or sent another number of entries.
+        """
+        if self.refusal:
+            raise FederationError(f"{self.hospital} refused: {self.refusal}")
+        expected = sum(part.size for part in parts)
+        raw = b64decode(self.words)
+        if len(raw) != 8 * expected:
+            raise FederationError(f"{self.hospital}: the reply has another number of entries")
+        return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
+
+
+def all_parts(queries: Sequence[Query]) -> tuple[Part, ...]:
+    """The parts of all queries of a request, in the order in which they are sent."""
+    return tuple(part for query in queries for part in query.parts())
+
+
+def refused(hospital: str, request: Request, code: str) -> Reply:
+    """A refusal with its code."""
+    return Reply(hospital=hospital, request=request.hash, refusal=code)

@@ -1,0 +1,6 @@
+"""Every type of query that is registered: one family a file, its parts and its arithmetic."""
+
+from pumasi.federation.queries.glm import Family, Fit, GlmMeat, GlmStep
+from pumasi.federation.queries.moments import ColumnScreen, Moments
+
+__all__ = ["ColumnScreen", "Family", "Fit", "GlmMeat", "GlmStep", "Moments"]
