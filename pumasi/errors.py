@@ -68,6 +68,10 @@ class QualityError(PumasiError):
     """A database can't be checked: no such file, schema, or table of OMOP in it."""
 
 
+class ApprovalError(PumasiError):
+    """An approval can't be signed or revoked as asked; nothing was changed."""
+
+
 class QueryError(PumasiError):
     """A query is unknown, badly formed, or asks for columns that the rows don't have."""
 

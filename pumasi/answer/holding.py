@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pumasi.disclosure.airlock import Outgoing, Refusal, RefusedError, addend, own_answer
+from pumasi.disclosure.airlock import Outgoing, addend, own_answer
+from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.errors import QueryError
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.masks import MaskKey, mask
-from pumasi.federation.messages import Mode, Reply, Request, all_parts, refused
+from pumasi.federation.messages import Mode, Reply, Request, all_parts
 from pumasi.federation.network import LIMITS, Limits
 from pumasi.federation.query import Query
 from pumasi.federation.rows import Rows
@@ -45,9 +46,9 @@ class Holding:
         try:
             outgoing = self._outgoing(request)
         except RefusedError as error:
-            return refused(self.name, request, error.refusal).to_bytes()
+            return Reply.refused(self.name, request.hash, error.refusal).to_bytes()
         except QueryError:
-            return refused(self.name, request, Refusal.PARAMETERS).to_bytes()
+            return Reply.refused(self.name, request.hash, Refusal.PARAMETERS).to_bytes()
         return Reply.of(self.name, request, outgoing.words).to_bytes()
 
     def _outgoing(self, request: Request) -> Outgoing:

@@ -119,6 +119,26 @@ class SitePaths:
         return self.root / "audit.log"
 
     @property
+    def approvals(self) -> Path:
+        """What the data steward signed, one file each."""
+        return self.root / "approvals"
+
+    @property
+    def steward_key(self) -> Path:
+        """The public part of the data steward's key."""
+        return self.root / "keys" / "steward.pub"
+
+    @property
+    def mask_key(self) -> Path:
+        """The hospital's own key of masks, a file of mode 0600."""
+        return self.root / "keys" / "mask.key"
+
+    @property
+    def answers(self) -> Path:
+        """What was answered, and of whom: an SQLite file that stays here."""
+        return self.root / "answers.sqlite"
+
+    @property
     def key(self) -> Path:
         """The hospital's pseudonymisation key, a file of mode 0600."""
         return self.root / "keys" / "pseudonym.key"

@@ -8,35 +8,15 @@ minimum. Refusals carry a code, never a number.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 
+from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.federation.fixed_point import Words, encode
 from pumasi.federation.messages import all_parts
 from pumasi.federation.network import Limits
 from pumasi.federation.query import Query, flatten
 from pumasi.federation.rows import Rows
-
-
-class Refusal(StrEnum):
-    """Why nothing leaves; the code is all that the hub is told."""
-
-    QUERY = "query_not_registered"
-    PARAMETERS = "parameters_do_not_fit"
-    CONTRIBUTORS = "too_few_known_contributors"
-    FEW_PERSONS = "too_few_persons"
-    AIMED = "aimed_at_few_persons"
-    SUBJECT = "subject_not_known"
-
-
-class RefusedError(Exception):
-    """Nothing leaves; `refusal` says why."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.value)
-        self.refusal = refusal
-
 
 _AIRLOCK = object()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from pumasi.atomic import write_text
 from pumasi.federation.fixed_point import Words
 
 KEY_BYTES = 32
@@ -34,6 +36,15 @@ class MaskKey:
     def generate(cls) -> MaskKey:
         """A new key from the system's random numbers."""
         return cls(X25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, file: Path) -> MaskKey:
+        """The key in the file, mode 0600, which is made if there is none."""
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            secret = X25519PrivateKey.generate().private_bytes_raw()
+            write_text(file, secret.hex() + "\n", mode=0o600)
+        return cls(X25519PrivateKey.from_private_bytes(bytes.fromhex(file.read_text().strip())))
 
     @property
     def public(self) -> bytes:

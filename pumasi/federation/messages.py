@@ -105,19 +105,34 @@ class Request(_Message):
 class Reply(_Message):
     """What one hospital answers: words, or why not.
 
-    `refusal` is a code of `pumasi.disclosure`, never a number; it is empty with an answer.
+    Args:
+        hospital: who answers.
+        request: hash of the request.
+        words: the answer; empty with a refusal.
+        refusal: a code of `pumasi.disclosure`, never a number; empty with an answer.
+        release: id of the release that it was computed of.
+        head: end of the hospital's audit log when the answer was about to leave.
     """
 
     hospital: str
     request: str
     words: str = ""
     refusal: str = ""
+    release: str = ""
+    head: str = ""
 
     @classmethod
-    def of(cls, hospital: str, request: Request, words: Words) -> Reply:
+    def of(
+        cls, hospital: str, request: Request, words: Words, release: str = "", head: str = ""
+    ) -> Reply:
         """An answer."""
         text = b64encode(words.astype("<u8").tobytes()).decode()
-        return cls(hospital=hospital, request=request.hash, words=text)
+        return cls(hospital=hospital, request=request.hash, words=text, release=release, head=head)
+
+    @classmethod
+    def refused(cls, hospital: str, request_hash: str, code: str, head: str = "") -> Reply:
+        """A refusal with its code."""
+        return cls(hospital=hospital, request=request_hash, refusal=code, head=head)
 
     @classmethod
     def from_bytes(cls, message: bytes, hospital: str, request: Request) -> Reply:
@@ -152,8 +167,3 @@ class Reply(_Message):
 def all_parts(queries: Sequence[Query]) -> tuple[Part, ...]:
     """The parts of all queries of a request, in the order in which they are sent."""
     return tuple(part for query in queries for part in query.parts())
-
-
-def refused(hospital: str, request: Request, code: str) -> Reply:
-    """A refusal with its code."""
-    return Reply(hospital=hospital, request=request.hash, refusal=code)

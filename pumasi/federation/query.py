@@ -89,6 +89,10 @@ class Query(BaseModel):
         """
         raise NotImplementedError
 
+    def subsets(self, rows: Rows) -> list[Rows]:
+        """Every set of rows that some part of the answer is computed of."""
+        return [rows]
+
     def influence(self, rows: Rows) -> Floats | None:
         """How much each row weighs in sums that coefficients of the query steer, shape (n, fits).
 

@@ -49,7 +49,7 @@ def test_a_small_hospital_contributes_to_a_sum() -> None:
 def test_a_sum_needs_three_hospitals() -> None:
     held = holdings({"a": hospital_rows(100, 30), "b": hospital_rows(100, 30)})
     run = Run(InProcess({name: each.answer for name, each in held.items()}), "test")
-    with pytest.raises(FederationError, match="a refused: too_few_known_contributors"):
+    with pytest.raises(FederationError, match="a refused: contributors_not_approved"):
         run.total([MOMENTS])
 
 
@@ -58,7 +58,7 @@ def test_a_hospital_sums_only_with_those_whose_keys_it_has() -> None:
     held = holdings({name: hospital_rows(100, 30) for name in names})
     foreign = holdings({"e": hospital_rows(100, 30)})["e"]
     asked = {**{name: held[name].answer for name in names}, "e": foreign.answer}
-    with pytest.raises(FederationError, match="a refused: too_few_known_contributors"):
+    with pytest.raises(FederationError, match="a refused: contributors_not_approved"):
         Run(InProcess(asked), "test").total([MOMENTS])
 
 

@@ -71,6 +71,8 @@ def test_every_use_is_a_line_of_the_audit_log(site: TinySite, network: Path) -> 
     opened(site, network)
     first, second = log(site)
     assert first == {
+        "number": 1,
+        "previous": "0" * 64,
         "time": "2026-03-01T12:00:00+00:00",
         "event": "waiver used",
         "check": CHECK,

@@ -71,11 +71,11 @@ def failed(name: str = "person.birth_year_is_plausible") -> Outcome:
 
 
 class TinySite:
-    """A hospital `tiny` under a home folder; `build` makes its warehouse anew, with changes."""
+    """A hospital under a home folder; `build` makes its warehouse anew, with changes."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, name: str = "tiny"):
         self.home = home
-        self.paths = SitePaths.of("tiny", home)
+        self.paths = SitePaths.of(name, home)
         (self.paths.raw / "d1").mkdir(parents=True)
         self.paths.vocabulary.mkdir(parents=True)
         (self.paths.vocabulary / "manifest.json").write_text(json.dumps({"hash": "v1"}))

@@ -159,6 +159,11 @@ class GlmStep(_Glm):
             found["controls"] = np.asarray(rows.persons(y == 0), dtype=np.float64)
         return found
 
+    def subsets(self, rows: Rows) -> list[Rows]:
+        """The rows, and those without each fold that a fit holds out."""
+        held_out = sorted({fit.held_out for fit in self.fits if fit.held_out is not None})
+        return [rows, *(rows.where(rows.split_key % self.folds != fold) for fold in held_out)]
+
     def influence(self, rows: Rows) -> Floats:
         """The weight of each row in the information of each fit, shape (n, k)."""
         y, x = self.outcome_of(rows), self.design.matrix(rows)

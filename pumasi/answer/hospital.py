@@ -1,0 +1,236 @@
+"""A hospital's own answering: from a request to the reply, by the hospital's rules alone.
+
+What came is a message of somebody who may be anybody: every rule is held to here. The order: was it
+answered before; is it a known query; does the steward's approval cover it, with these contributors;
+is the release open; would the answer, held against earlier ones, tell of few persons; the airlock.
+Then the log says what is about to leave, the reply is kept, it leaves, and the log says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from pumasi import audit
+from pumasi.answer.task_rows import task_rows
+from pumasi.config.paths import SitePaths
+from pumasi.disclosure.airlock import Outgoing, addend, own_answer
+from pumasi.disclosure.answered import Answered
+from pumasi.disclosure.approval import Approval, require_approval
+from pumasi.disclosure.differencing import Persons, tells_of_few
+from pumasi.disclosure.refusal import Refusal, RefusedError
+from pumasi.errors import AuditError, GateClosedError, QueryError, ReleaseError, TaskError
+from pumasi.federation.masks import MaskKey, mask
+from pumasi.federation.messages import Mode, Reply, Request, all_parts
+from pumasi.federation.query import Query
+from pumasi.federation.rows import Rows
+from pumasi.learn.task import Task
+from pumasi.release import open_release
+
+Send = Callable[[bytes], None]
+# Of what is answered in the hospital's own name: one number per three persons, over a whole task.
+PERSONS_A_NUMBER = 3
+
+
+@dataclass(frozen=True)
+class _Opened:
+    release: str
+    rows: Rows
+
+
+class Hospital:
+    """The answering process of one hospital.
+
+    Args:
+        paths: of the hospital.
+        key: its own key of masks.
+        public_keys: of the hospitals that it may sum with, by name, its own among them.
+        tasks: what it can be asked about.
+        network: folder of the site files; None for the one in use.
+    """
+
+    def __init__(
+        self,
+        paths: SitePaths,
+        key: MaskKey,
+        public_keys: Mapping[str, bytes],
+        tasks: tuple[Task, ...],
+        network: Path | None = None,
+    ) -> None:
+        self.paths = paths
+        self.name = paths.root.name
+        self.key = key
+        self.public_keys = public_keys
+        self.tasks = {task.name: task for task in tasks}
+        self.network = network
+        self.answered = Answered(paths.answers)
+        self._opened: dict[str, _Opened] = {}
+
+    def answer(self, message: bytes, send: Send, at: datetime | None = None) -> None:
+        """Answer a request: `send` is called once, with the reply.
+
+        Whatever goes wrong, the reply is a refusal with a code; the log has the code as well.
+        """
+        now = at or datetime.now(UTC)
+        try:
+            request = Request.from_bytes(message)
+        except QueryError:
+            self._refuse(sha256(message).hexdigest(), Refusal.REQUEST, None, send, now)
+            return
+        try:
+            self._answer(request, send, now)
+        except RefusedError as error:
+            self._refuse(request.hash, error.refusal, request, send, now)
+
+    def _answer(self, request: Request, send: Send, now: datetime) -> None:
+        if kept := self.answered.reply(request.run, request.exchange):
+            if kept[0] != request.hash:
+                raise RefusedError(Refusal.REPLAYED)
+            self._log("repeated", now, _about(request))
+            send(kept[1])
+            return
+        queries = self._queries(request)
+        approval = self._approval(request, queries, now)
+        opened = self._open(request.subject, approval, now)
+        persons = self._persons(request, queries, opened.rows, approval)
+        outgoing = self._outgoing(request, queries, opened.rows, approval)
+        about = {
+            **_about(request),
+            "approval": approval.id,
+            "release": opened.release,
+            "queries": [f"{query.name} {query.hash[:16]}" for query in queries],
+            "numbers": len(outgoing.words),
+        }
+        head = self._log("intended", now, about)
+        reply = Reply.of(self.name, request, outgoing.words, opened.release, str(head)).to_bytes()
+        try:
+            self.answered.keep(
+                run=request.run,
+                number=request.exchange,
+                request=request.hash,
+                subject=request.subject,
+                mode=request.mode.value,
+                entries=len(outgoing.words),
+                reply=reply,
+                persons=persons,
+            )
+        except sqlite3.Error:
+            raise RefusedError(Refusal.AUDIT) from None
+        send(reply)
+        self._log("sent", datetime.now(UTC), _about(request))
+
+    def _queries(self, request: Request) -> list[Query]:
+        try:
+            return request.typed_queries()
+        except QueryError:
+            raise RefusedError(Refusal.QUERY) from None
+
+    def _approval(self, request: Request, queries: list[Query], now: datetime) -> Approval:
+        if request.subject not in self.tasks:
+            raise RefusedError(Refusal.SUBJECT)
+        kinds = {query.kind for query in queries}
+        approval = require_approval(request.subject, kinds, self.paths, now.date())
+        asked = set(request.contributors)
+        if asked != set(approval.contributors) or not asked <= set(self.public_keys):
+            raise RefusedError(Refusal.CONTRIBUTORS)
+        if request.mode is Mode.CLEAR:
+            raise RefusedError(Refusal.CLEAR)
+        return approval
+
+    def _open(self, subject: str, approval: Approval, now: datetime) -> _Opened:
+        task = self.tasks[subject]
+        try:
+            release = open_release(self.name, task.purpose, now, _home(self.paths), self.network)
+        except (GateClosedError, ReleaseError):
+            raise RefusedError(Refusal.RELEASE) from None
+        except AuditError:
+            raise RefusedError(Refusal.AUDIT) from None
+        if approval.release not in ("latest", release.id):
+            raise RefusedError(Refusal.OTHER_RELEASE)
+        opened = self._opened.get(subject)
+        if opened is None or opened.release != release.id:
+            try:
+                with duckdb.connect() as connection:
+                    rows = task_rows(task, release.read(task.table, connection))
+            except (TaskError, ReleaseError):
+                raise RefusedError(Refusal.RELEASE) from None
+            opened = self._opened[subject] = _Opened(release.id, rows)
+        return opened
+
+    def _persons(
+        self, request: Request, queries: list[Query], rows: Rows, approval: Approval
+    ) -> list[Persons]:
+        """Of whom the answer will be; refused if earlier answers, or its own, then tell of few."""
+        subsets = [part for query in queries for part in query.subsets(query.keys.chosen(rows))]
+        new = {each.key: each for each in (Persons.of(request.subject, part) for part in subsets)}
+        earlier = self.answered.persons()
+        for each in new.values():
+            if tells_of_few(each, earlier, approval.minimum_persons):
+                raise RefusedError(Refusal.DIFFERENCE)
+            earlier.append(each)
+        return list(new.values())
+
+    def _outgoing(
+        self, request: Request, queries: list[Query], rows: Rows, approval: Approval
+    ) -> Outgoing:
+        try:
+            if request.mode is Mode.EACH:
+                self._require_room(request, queries, rows)
+                # A lower minimum of outcomes is for sums alone.
+                return own_answer(
+                    queries, rows, replace(approval.limits, outcome=approval.minimum_persons)
+                )
+            size = sum(part.size for part in all_parts(queries))
+            public = {name: self.public_keys[name] for name in request.contributors}
+            masks = mask(self.key, self.name, public, request.hash.encode(), size)
+            return addend(queries, rows, masks, approval.limits, len(request.contributors))
+        except QueryError:
+            raise RefusedError(Refusal.PARAMETERS) from None
+
+    def _require_room(self, request: Request, queries: list[Query], rows: Rows) -> None:
+        """Refuse more numbers of the hospital's own than a third of its persons."""
+        asked = sum(part.size for part in all_parts(queries))
+        given = self.answered.numbers(request.subject, Mode.EACH.value)
+        if (asked + given) * PERSONS_A_NUMBER > rows.persons():
+            raise RefusedError(Refusal.MANY_NUMBERS)
+
+    def _refuse(
+        self,
+        request_hash: str,
+        refusal: Refusal,
+        request: Request | None,
+        send: Send,
+        now: datetime,
+    ) -> None:
+        about = _about(request) if request else {}
+        try:
+            head = str(self._log("refused", now, {**about, "refusal": refusal.value}))
+        except RefusedError as error:
+            refusal, head = error.refusal, ""
+        send(Reply.refused(self.name, request_hash, refusal.value, head).to_bytes())
+
+    def _log(self, event: str, now: datetime, said: audit.Said) -> audit.Head:
+        try:
+            return audit.append(self.paths, now, event, said)
+        except AuditError:
+            raise RefusedError(Refusal.AUDIT) from None
+
+
+def _about(request: Request) -> dict[str, str | int | float | list[str]]:
+    return {
+        "run": request.run,
+        "exchange": request.exchange,
+        "subject": request.subject,
+        "mode": request.mode.value,
+        "request": request.hash,
+    }
+
+
+def _home(paths: SitePaths) -> Path:
+    return paths.root.parent.parent

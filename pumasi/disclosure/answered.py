@@ -1,0 +1,100 @@
+"""What a hospital has answered, kept by the hospital alone: replies, and of whom they were.
+
+A reply is kept under its run and exchange before it leaves, so that asking again gives the same
+bytes, and nothing else under the same masks. An SQLite file of mode 0600.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pumasi.disclosure.differencing import Persons
+
+_TABLES = """
+create table if not exists exchange (
+    run text not null,
+    number integer not null,
+    request text not null,
+    subject text not null,
+    mode text not null,
+    entries integer not null,
+    reply blob not null,
+    primary key (run, number)
+);
+create table if not exists persons (
+    key text primary key,
+    subject text not null,
+    kept blob not null
+);
+"""
+
+
+class Answered:
+    """The record of one hospital; every call is one transaction.
+
+    Args:
+        file: where it is kept; made when first used.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def reply(self, run: str, number: int) -> tuple[str, bytes] | None:
+        """Hash of the request and the reply of an exchange that was answered, else None."""
+        with self._open() as database:
+            query = "select request, reply from exchange where run = ? and number = ?"
+            found = database.execute(query, (run, number)).fetchone()
+        return None if found is None else (str(found[0]), bytes(found[1]))
+
+    def persons(self) -> list[Persons]:
+        """Of whom answers were, each set once."""
+        with self._open() as database:
+            rows = database.execute("select subject, kept from persons").fetchall()
+        return [Persons.from_bytes(subject, kept) for subject, kept in rows]
+
+    def numbers(self, subject: str, mode: str) -> int:
+        """How many numbers were answered for the subject in this mode."""
+        with self._open() as database:
+            query = "select coalesce(sum(entries), 0) from exchange where subject = ? and mode = ?"
+            return int(database.execute(query, (subject, mode)).fetchone()[0])
+
+    def keep(
+        self,
+        *,
+        run: str,
+        number: int,
+        request: str,
+        subject: str,
+        mode: str,
+        entries: int,
+        reply: bytes,
+        persons: Sequence[Persons],
+    ) -> None:
+        """Keep a reply and of whom it is. Raises sqlite3.Error if the exchange has one."""
+        with self._open() as database:
+            database.executemany(
+                "insert or ignore into persons values (?, ?, ?)",
+                [(each.key, each.subject, each.to_bytes()) for each in persons],
+            )
+            database.execute(
+                "insert into exchange values (?, ?, ?, ?, ?, ?, ?)",
+                (run, number, request, subject, mode, entries, reply),
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        if not self.file.exists():
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.file, os.O_CREAT | os.O_WRONLY, 0o600))
+        database = sqlite3.connect(self.file, timeout=30)
+        try:
+            database.executescript(_TABLES)
+            database.execute("pragma synchronous = full")
+            with database:
+                yield database
+        finally:
+            database.close()

@@ -1,0 +1,35 @@
+"""Why nothing leaves: a code is all that the hub is told, never a number."""
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """The codes."""
+
+    REQUEST = "no_request_of_this_version"
+    QUERY = "query_not_registered_or_wrong_parameters"
+    SUBJECT = "task_or_study_not_known"
+    NOT_APPROVED = "not_approved"
+    EXPIRED = "approval_expired"
+    REVOKED = "approval_revoked"
+    KIND = "kind_of_query_not_approved"
+    NO_PROTOCOL = "no_locked_protocol_approved"
+    RELEASE = "release_not_open"
+    OTHER_RELEASE = "release_not_approved"
+    CONTRIBUTORS = "contributors_not_approved_or_keys_not_known"
+    CLEAR = "addends_in_clear"
+    REPLAYED = "exchange_answered_before"
+    PARAMETERS = "parameters_do_not_fit"
+    FEW_PERSONS = "too_few_persons"
+    AIMED = "aimed_at_few_persons"
+    MANY_NUMBERS = "too_many_numbers"
+    DIFFERENCE = "differs_from_an_earlier_answer_in_few_persons"
+    AUDIT = "audit_log_not_written"
+
+
+class RefusedError(Exception):
+    """Nothing leaves; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal

@@ -1,0 +1,270 @@
+"""A hospital answers by its own rules: approval, gate, contributors, differencing, log, airlock."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pumasi import audit
+from pumasi.answer.hospital import Hospital
+from pumasi.disclosure.approval import Approval, make_steward_key, revoke, sign
+from pumasi.errors import FederationError
+from pumasi.estimate.glm import Glm, fit_glm
+from pumasi.federation.masks import MaskKey
+from pumasi.federation.messages import Mode, Request
+from pumasi.federation.network import InProcess, Run
+from pumasi.federation.queries import Family, Fit, GlmStep, Moments
+from pumasi.federation.query import Kind, Query
+from pumasi.federation.rows import Design, Keys
+from pumasi.learn.task import Task
+from tests.release.tiny import NOON, TinySite, failed, passed
+
+NAMES = ("bada", "sup", "deul")
+TASK = Task(
+    name="made_up",
+    table="asthma__cohort",
+    features=("age", "is_female"),
+    outcome="has_event",
+    excluded_when=("is_excluded",),
+)
+MART = """
+    create or replace table marts.asthma__cohort as
+    select
+        (i * 7919) % 10007 as person_id,
+        (i * 37) % 100 as split_key,
+        case when i % 50 <> 7 then 20 + i % 60 end as age,
+        i % 3 = 0 as is_female,
+        case when i % 40 <> 9 then (i * i) % 7 < 2 end as has_event,
+        i % 45 = 3 as is_excluded
+    from range({first}, {last}) r(i)
+"""
+LATER = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Three:
+    """Three hospitals with a release, a steward and keys, that answer in this process."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        keys = {name: MaskKey.generate() for name in NAMES}
+        public = {name: key.public for name, key in keys.items()}
+        self.sites = {name: TinySite(home, name) for name in NAMES}
+        self.hospitals = {}
+        for name, site in self.sites.items():
+            self.build(name, 0, 400)
+            make_steward_key(home / f"{name}.pem", "secret", site.paths)
+            self.approve(name)
+            self.hospitals[name] = Hospital(
+                site.paths, keys[name], public, (TASK,), home / "no network"
+            )
+
+    def build(self, name: str, first: int, last: int, *changes: str) -> None:
+        self.sites[name].build(MART.format(first=first, last=last), *changes)
+        self.sites[name].seal(sealed_at=NOON)
+
+    def approve(self, name: str, **changes: object) -> None:
+        said = {
+            "id": "made_up",
+            "site": name,
+            "subject": "made_up",
+            "kinds": (Kind.DESCRIPTIVE, Kind.LEARNING),
+            "expires": date(2026, 12, 31),
+            "contributors": NAMES,
+            **changes,
+        }
+        approval = Approval.model_validate(said)
+        sign(approval, self.home / f"{name}.pem", "secret", self.sites[name].paths)
+
+    def network(self, at: datetime = LATER) -> Run:
+        return Run(InProcess({name: self.answering(name, at) for name in NAMES}), "made_up")
+
+    def answering(self, name: str, at: datetime = LATER):  # type: ignore[no-untyped-def]
+        def answer(message: bytes) -> bytes:
+            sent: list[bytes] = []
+            self.hospitals[name].answer(message, sent.append, at)
+            (reply,) = sent
+            return reply
+
+        return answer
+
+    def reply(self, name: str, request: Request, at: datetime = LATER) -> dict[str, str]:
+        found: dict[str, str] = json.loads(self.answering(name, at)(request.to_bytes()))
+        return found
+
+    def log(self, name: str) -> list[dict[str, object]]:
+        return audit.entries(self.sites[name].paths.audit_log)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Three:
+    return Three(tmp_path)
+
+
+MOMENTS = Moments(design=Design(terms=("age",)))
+
+
+def request(
+    *queries: Query, run: str = "r", exchange: int = 1, mode: Mode = Mode.MASKED
+) -> Request:
+    return Request.of(run, exchange, "made_up", mode, NAMES, queries or (MOMENTS,))
+
+
+def test_a_model_is_fitted_over_three_releases_and_every_exit_has_two_lines(three: Three) -> None:
+    run = three.network()
+    found = fit_glm(run, Glm(Family.BINOMIAL, TASK.features, "has_event", flags=("is_female",)))
+    assert found.gradient <= 1e-9
+    # 400 rows at each, less those excluded, of unknown age or without a known outcome.
+    kept = [i for i in range(400) if i % 50 != 7 and i % 40 != 9 and i % 45 != 3]
+    assert found.persons == 3 * len(kept)
+    for name in NAMES:
+        events = [entry["event"] for entry in three.log(name)]
+        assert events == ["intended", "sent"] * run.exchanges
+        assert audit.verify(three.sites[name].paths.audit_log).lines == 2 * run.exchanges
+    first = three.log("bada")[0]
+    asked = Moments(design=Design(terms=("age", "is_female", "has_event")))
+    assert first["queries"][0] == f"moments {asked.hash[:16]}"  # type: ignore[index]
+    assert (first["approval"], first["subject"], first["mode"]) == ("made_up", "made_up", "masked")
+
+
+def test_a_reply_carries_release_and_head_and_the_head_is_an_anchor(three: Three) -> None:
+    reply = three.reply("sup", request())
+    log = three.sites["sup"].paths.audit_log
+    audit.verify(log, [audit.Head.parse(reply["head"])])
+    assert len(reply["release"]) == 16
+    assert reply["refusal"] == ""
+
+
+def test_asking_again_gives_the_same_bytes_and_another_question_is_refused(three: Three) -> None:
+    answer = three.answering("bada")
+    assert answer(request().to_bytes()) == answer(request().to_bytes())
+    other = request(Moments(design=Design(terms=("is_female",))))
+    assert three.reply("bada", other)["refusal"] == "exchange_answered_before"
+    assert [entry["event"] for entry in three.log("bada")][-3:] == ["sent", "repeated", "refused"]
+
+
+def test_what_is_not_approved_is_refused_and_logged(three: Three) -> None:
+    day = datetime(2027, 1, 1, tzinfo=UTC)
+    assert three.reply("bada", request(), day)["refusal"] == "approval_expired"
+    revoke("made_up", three.sites["bada"].paths)
+    assert three.reply("bada", request())["refusal"] == "approval_revoked"
+    elsewhere = request().model_copy(update={"subject": "fabry_screening"})
+    assert three.reply("sup", elsewhere)["refusal"] == "task_or_study_not_known"
+    assert [entry.get("refusal") for entry in three.log("bada")] == [
+        "approval_expired",
+        "approval_revoked",
+    ]
+
+
+def test_revoking_stops_the_next_exchange_of_a_run(three: Three) -> None:
+    run = three.network()
+    run.total([MOMENTS])
+    revoke("made_up", three.sites["deul"].paths)
+    with pytest.raises(FederationError, match="deul refused: approval_revoked"):
+        run.total([MOMENTS])
+
+
+def test_a_closed_release_is_not_answered_from_and_no_older_one_takes_its_place(
+    three: Three,
+) -> None:
+    site = three.sites["bada"]
+    site.seal(passed(), failed(), run_id="run-2")
+    assert three.reply("bada", request())["refusal"] == "release_not_open"
+
+
+def test_an_approval_of_one_release_does_not_cover_the_next(three: Three) -> None:
+    paths = three.sites["bada"].paths
+    (paths.approvals / "made_up.json").unlink()
+    three.approve("bada", release="0123456789abcdef")
+    assert three.reply("bada", request())["refusal"] == "release_not_approved"
+
+
+def test_no_smaller_or_other_set_of_contributors_is_answered(three: Three) -> None:
+    refused = "contributors_not_approved_or_keys_not_known"
+    for others in (("bada", "sup"), ("bada", "sup", "haneul"), (*NAMES, "haneul"), ("sup", "deul")):
+        smaller = request().model_copy(update={"contributors": tuple(sorted(others))})
+        assert three.reply("bada", smaller)["refusal"] == refused
+
+
+def test_addends_in_clear_are_refused(three: Three) -> None:
+    assert three.reply("bada", request(mode=Mode.CLEAR))["refusal"] == "addends_in_clear"
+
+
+def test_neighbouring_cohorts_are_refused(three: Three) -> None:
+    three.reply("bada", request())
+    neighbour = Moments(design=Design(terms=("age",)), keys=Keys(first=2))
+    assert three.reply("bada", request(neighbour, exchange=2))["refusal"] == (
+        "differs_from_an_earlier_answer_in_few_persons"
+    )
+    half = Moments(design=Design(terms=("age",)), keys=Keys(first=50))
+    assert three.reply("bada", request(half, exchange=3))["refusal"] == ""
+
+
+def test_folds_of_few_persons_are_refused(three: Three) -> None:
+    fits = tuple(Fit(coefficients=(0.0,), held_out=fold) for fold in (None, *range(50)))
+    step = GlmStep(
+        family=Family.BINOMIAL,
+        design=Design(terms=("1",)),
+        outcome="has_event",
+        fits=fits,
+        folds=50,
+    )
+    assert three.reply("bada", request(step))["refusal"] == (
+        "differs_from_an_earlier_answer_in_few_persons"
+    )
+
+
+def test_consecutive_releases_and_a_withdrawal_are_refused_in_any_run(three: Three) -> None:
+    three.reply("bada", request())
+    three.build("bada", 0, 396)
+    assert three.reply("bada", request(run="later"))["refusal"] == (
+        "differs_from_an_earlier_answer_in_few_persons"
+    )
+    three.build("bada", 0, 400, "update marts.asthma__cohort set age = 99 where age = 21")
+    assert three.reply("bada", request(run="corrected"))["refusal"] == (
+        "differs_from_an_earlier_answer_in_few_persons"
+    )
+    three.build("bada", 0, 600)
+    assert three.reply("bada", request(run="next year"))["refusal"] == ""
+
+
+def test_own_answers_need_persons_in_every_cell_and_room_for_their_numbers(three: Three) -> None:
+    own = three.reply("bada", request(mode=Mode.EACH))
+    assert own["refusal"] == ""
+    # Five numbers an exchange; a third of the persons in all.
+    kept = [i for i in range(400) if i % 50 != 7 and i % 40 != 9 and i % 45 != 3]
+    most = len(kept) // 3 // 5
+    for number in range(2, most + 1):
+        asked = request(exchange=number, mode=Mode.EACH)
+        assert three.reply("bada", asked)["refusal"] == ""
+    more = request(exchange=most + 1, mode=Mode.EACH)
+    assert three.reply("bada", more)["refusal"] == "too_many_numbers"
+    assert three.reply("bada", request(exchange=most + 2))["refusal"] == ""
+
+
+def test_a_log_that_can_t_be_written_lets_nothing_out(three: Three) -> None:
+    paths = three.sites["bada"].paths
+    paths.audit_log.mkdir()
+    reply = three.reply("bada", request())
+    assert (reply["refusal"], reply["words"]) == ("audit_log_not_written", "")
+
+
+def test_what_is_no_request_is_refused_and_logged(three: Three) -> None:
+    for message in (b"select * from person", b"{}", b"\xff"):
+        reply = json.loads(three.answering("bada")(message))
+        assert reply["refusal"] == "no_request_of_this_version"
+    assert len(three.log("bada")) == 3
+
+
+def test_nothing_of_a_row_is_in_the_log_or_in_the_record(three: Three) -> None:
+    three.reply("bada", request(GlmStep(
+        family=Family.BINOMIAL, design=Design(terms=("1", "age")), outcome="has_event",
+        fits=(Fit(coefficients=(0.0, 0.0)),),
+    )))  # fmt: skip
+    persons = (np.arange(400) * 7919) % 10007
+    kept = three.sites["bada"].paths.answers.read_bytes()
+    assert not any(int(person).to_bytes(8, "little") in kept for person in persons if person > 255)
+    assert three.sites["bada"].paths.answers.stat().st_mode & 0o777 == 0o600
