@@ -1,9 +1,10 @@
 """Of whom earlier answers were: two answers whose rows differ in few persons tell about those few.
 
 A hospital keeps, for itself, which persons and rows each answer was computed of: numbers made of
-their keyed hashes and of the values. An answer of rows that differ from an earlier one's in at least one and fewer than the minimum of
-persons is refused, whichever query, study or release either was of. A person differs who is in only
-one of the two, or whose rows of the same subject have other values.
+their keyed hashes and of the values. An answer of rows that differ from an earlier one's in at
+least one and fewer than the minimum of persons is refused, whichever query, study or release either
+was of. A person differs who is in only one of the two, or whose rows of the same subject have other
+values.
 """
 
 from __future__ import annotations
