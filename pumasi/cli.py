@@ -49,6 +49,7 @@ from pumasi.release import Release, ask_gate, latest_release, verify_release
 from pumasi.release.prune import prune
 from pumasi.release.release import load_release
 from pumasi.release.seal import latest_number, seal_files
+from pumasi.steward_cli import approval_app, audit_app, steward_app
 from pumasi.warehouse import hold_warehouse
 from pumasi.withdrawal import Withdrawal, withdraw
 
@@ -81,6 +82,9 @@ app.add_typer(release_app, name="release")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(vocabulary_app, name="vocabulary")
 app.add_typer(waiver_app, name="waiver")
+app.add_typer(steward_app, name="steward")
+app.add_typer(approval_app, name="approval")
+app.add_typer(audit_app, name="audit")
 
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")

@@ -105,6 +105,7 @@ class Hospital:
             "approval": approval.id,
             "release": opened.release,
             "queries": [f"{query.name} {query.hash[:16]}" for query in queries],
+            "outcomes": sorted({getattr(query, "outcome", "") for query in queries} - {""}),
             "numbers": len(outgoing.words),
         }
         head = self._log("intended", now, about)

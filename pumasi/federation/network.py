@@ -167,6 +167,9 @@ class InProcess:
 class Run:
     """The exchanges of one run, numbered; the network of whoever estimates.
 
+    `releases` are those that the hospitals answered from, the same throughout a run, and `heads`
+    the ends of their audit logs with the last answer of each: anchors for whoever verifies a log.
+
     Args:
         transport: what carries the messages.
         subject: the task or study whose rows are asked for.
@@ -183,6 +186,8 @@ class Run:
         self.limits = limits
         self.id = uuid4().hex
         self.exchanges = 0
+        self.releases: dict[str, str] = {}
+        self.heads: dict[str, str] = {}
 
     def total(self, queries: Sequence[Query]) -> list[Total]:
         """As `Totals.total`."""
@@ -213,9 +218,19 @@ class Run:
         if missing := sorted(set(hospitals) - set(replies)):
             raise FederationError(f"no reply of {', '.join(missing)}: there is no sum without all")
         parts = all_parts(queries)
-        return {
-            name: Reply.from_bytes(replies[name], name, request).opened(parts) for name in hospitals
-        }
+        opened = {}
+        for name in hospitals:
+            reply = Reply.from_bytes(replies[name], name, request)
+            opened[name] = reply.opened(parts)
+            self._note(name, reply)
+        return opened
+
+    def _note(self, name: str, reply: Reply) -> None:
+        if self.releases.setdefault(name, reply.release) != reply.release:
+            raise FederationError(
+                f"{name}: it answered from another release than before; start the run again"
+            )
+        self.heads[name] = reply.head
 
 
 def _split(queries: Sequence[Query], words: Words) -> list[tuple[Query, Floats]]:

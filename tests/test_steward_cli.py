@@ -1,0 +1,109 @@
+"""The steward's commands: a key, an approval from draft to end, the log and its anchors."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pumasi import audit
+from pumasi.cli import main
+from pumasi.config.paths import SitePaths
+
+SITE = """
+name = "Bada"
+format = "omop_cdm"
+[source]
+url = "extract"
+kind = "full"
+as_of = 2026-01-31
+extracted_through = 2026-01-31
+[vocabulary]
+source = "delivery"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "network").mkdir()
+    (tmp_path / "network" / "bada.toml").write_text(SITE)
+    monkeypatch.setenv("PUMASI_NETWORK", str(tmp_path / "network"))
+    monkeypatch.setenv("PUMASI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PUMASI_STEWARD_PASSPHRASE", "secret")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    found = capsys.readouterr()
+    return int(ended.value.code or 0), found.out + found.err
+
+
+def test_an_approval_from_its_draft_to_its_end(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(capsys, "steward", "key", "--out", "steward.pem")[0] == 0
+    contributors = ("--contributor", "sup", "--contributor", "deul")
+    code, draft = said(
+        capsys, "approval", "draft", "asthma_exacerbation", *contributors, "--expires", "2099-12-31"
+    )
+    assert code == 0
+    (home / "asthma.toml").write_text(draft)
+    code, text = said(capsys, "approval", "sign", "asthma.toml", "--key", "steward.pem")
+    assert (code, "bada answers descriptive, learning queries on asthma_exacerbation" in text) == (
+        0,
+        True,
+    )
+    assert "with bada, deul, sup until 2099-12-31" in text
+    assert "valid" in said(capsys, "approval", "list")[1]
+    assert said(capsys, "approval", "revoke", "asthma_exacerbation")[0] == 0
+    assert "revoked" in said(capsys, "approval", "list")[1]
+
+
+def test_a_wrong_draft_names_its_fields(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "steward", "key", "--out", "steward.pem")
+    (home / "asthma.toml").write_text('id = "asthma"\nminimum_persons = 5\n')
+    code, text = said(capsys, "approval", "sign", "asthma.toml", "--key", "steward.pem")
+    assert code == 1
+    assert "minimum_persons: Input should be greater than or equal to 10" in text
+    assert "expires: Field required" in text
+
+
+def test_the_log_is_verified_with_and_without_an_anchor(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = SitePaths.of("bada")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    about = {"subject": "asthma", "outcomes": ["attack"], "run": "r", "exchange": 1}
+    for event in ("intended", "sent", "intended"):
+        audit.append(paths, now, event, about)
+    _, head = said(capsys, "audit", "head")
+    (home / "anchors").write_text(head)
+    code, text = said(capsys, "audit", "verify", "--anchor", "anchors")
+    assert (code, "3 lines" in text, "1 anchors hold" in text) == (0, True, True)
+    log = paths.audit_log.read_bytes().splitlines(keepends=True)
+    paths.audit_log.write_bytes(b"".join(log[:2]))
+    code, text = said(capsys, "audit", "verify")
+    assert (code, "nobody can tell whether the end was cut off" in text) == (0, True)
+    code, text = said(capsys, "audit", "verify", "--anchor", "anchors")
+    assert (code, "line 3 was there and is not: the end was cut off" in text) == (1, True)
+
+
+def test_looks_are_all_earlier_answers_on_the_same_outcome(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = SitePaths.of("bada")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    for subject, outcome in (("first", "attack"), ("other", "death"), ("second", "attack")):
+        about = {"subject": subject, "outcomes": [outcome], "queries": ["glm_step"]}
+        audit.append(paths, now, "intended", about)
+        audit.append(paths, now, "sent", {"subject": subject})
+    code, text = said(capsys, "audit", "looks", "--study", "second")
+    assert code == 0
+    assert "first" in text and "second" in text
+    assert "other" not in text
+    assert json.loads(paths.audit_log.read_text().splitlines()[0])["number"] == 1
