@@ -43,7 +43,7 @@ _OF_FORMAT: Mapping[str, frozenset[str]] = {
             "provider",
         }
     ),
-    "fhir_r4": frozenset(),
+    "fhir_r4": frozenset({"location", "care_site", "provider"}),
     "synthea_csv": frozenset({"device_exposure", "payer_plan_period", "care_site", "provider"}),
     "hospital_csv": frozenset(),
 }

@@ -11,15 +11,16 @@
         'episodes': {'table': 'episode', 'person': true},
         'dose_eras': {'table': 'dose_era', 'person': true},
         'locations': {'table': 'location'},
-        'care_sites': {'table': 'care_site'},
-        'providers': {'table': 'provider'},
+        'care_sites': {'table': 'care_site', 'excluded': true},
+        'providers': {'table': 'provider', 'excluded': true},
     }) }}
 {%- endmacro %}
 
 {#
     Every delivered row of the entity with what became of it. A row whose person is
     not delivered, or whose visit is not and the table needs one, is quarantined;
-    where the table can do without, the visit is nulled.
+    where the table can do without, the visit is nulled. What is `excluded` has a
+    column exclusion_rule: the rule that keeps a row out of OMOP.
 -#}
 {% macro settled_records(entity, columns) -%}
     {%- set its = record_tables()[entity] -%}
@@ -108,6 +109,9 @@ ruled as (
                 when person_is_missing then 'person_not_delivered'
                 {% if its.visit == 'needed' %}
                 when visit_occurrence_id is null then 'visit_not_delivered'
+                {% endif %}
+                {% if its.excluded %}
+                when exclusion_rule is not null then exclusion_rule
                 {% endif %}
             end
         ) as rule
