@@ -44,7 +44,9 @@ _OF_FORMAT: Mapping[str, frozenset[str]] = {
         }
     ),
     "fhir_r4": frozenset({"location", "care_site", "provider"}),
-    "synthea_csv": frozenset({"device_exposure", "payer_plan_period", "care_site", "provider"}),
+    "synthea_csv": frozenset(
+        {"device_exposure", "payer_plan_period", "cost", "care_site", "provider"}
+    ),
     "hospital_csv": frozenset(),
 }
 _VOCABULARY = frozenset(t.name for t in cdm_tables().values() if t.schema == "VOCAB")

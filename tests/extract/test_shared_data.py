@@ -97,6 +97,7 @@ READ = {
         "devices": 3,
         "supplies": 72,
         "payer_transitions": 1051,
+        "claims_transactions": 5228,
         "organizations": 63,
         "providers": 166,
     },

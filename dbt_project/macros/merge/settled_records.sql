@@ -8,6 +8,9 @@
         'visit_details': {'table': 'visit_detail', 'person': true, 'visit': 'needed'},
         'notes': {'table': 'note', 'person': true, 'visit': 'nulled'},
         'payer_plan_periods': {'table': 'payer_plan_period', 'person': true},
+        'costs': {
+            'table': 'cost', 'person': true, 'visit': 'needed', 'excluded': true,
+        },
         'episodes': {'table': 'episode', 'person': true},
         'dose_eras': {'table': 'dose_era', 'person': true},
         'locations': {'table': 'location'},
