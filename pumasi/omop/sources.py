@@ -36,6 +36,7 @@ _OF_FORMAT: Mapping[str, frozenset[str]] = {
             "specimen",
             "note",
             "payer_plan_period",
+            "cost",
             "episode",
             "dose_era",
             "location",

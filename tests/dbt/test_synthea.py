@@ -116,7 +116,7 @@ def test_a_cost_is_what_was_charged_or_paid_for_a_visit(built: duckdb.DuckDBPyCo
     ]
 
 
-def test_a_cost_without_its_person_or_visit_waits(built: duckdb.DuckDBPyConnection) -> None:
+def test_a_cost_without_its_person_or_its_visit_waits(built: duckdb.DuckDBPyConnection) -> None:
     assert built.execute(
         "select fate, rule, count(*) from intermediate.int_row_fates "
         "where source_table = 'claims_transactions' group by all order by all"
@@ -124,12 +124,12 @@ def test_a_cost_without_its_person_or_visit_waits(built: duckdb.DuckDBPyConnecti
         ("in_omop", None, 6),
         ("not_mapped", "no_charge_or_payment", 1),
         ("quarantined", "person_not_delivered", 1),
-        ("quarantined", "visit_not_delivered", 1),
+        ("quarantined", "record_not_delivered", 1),
     ]
     assert built.execute(
         "select reference, rows_referring, rows_lost from intermediate.int_reference_losses "
         "where table_name = 'cost' order by all"
-    ).fetchall() == [("person", 8, 1), ("visit_occurrence", 7, 1)]
+    ).fetchall() == [("person", 8, 1), ("record", 7, 1)]
 
 
 def test_who_withdraws_leaves_the_costs(synthea_project: CompiledProject, tmp_path: Path) -> None:

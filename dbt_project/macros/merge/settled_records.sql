@@ -9,7 +9,7 @@
         'notes': {'table': 'note', 'person': true, 'visit': 'nulled'},
         'payer_plan_periods': {'table': 'payer_plan_period', 'person': true},
         'costs': {
-            'table': 'cost', 'person': true, 'visit': 'needed', 'excluded': true,
+            'table': 'cost', 'person': true, 'record': true, 'excluded': true,
         },
         'episodes': {'table': 'episode', 'person': true},
         'dose_eras': {'table': 'dose_era', 'person': true},
@@ -22,7 +22,8 @@
 {#
     Every delivered row of the entity with what became of it. A row whose person is
     not delivered, or whose visit is not and the table needs one, is quarantined;
-    where the table can do without, the visit is nulled. What is `excluded` has a
+    where the table can do without, the visit is nulled. What is about any `record`,
+    named by domain and key, is quarantined without it. What is `excluded` has a
     column exclusion_rule: the rule that keeps a row out of OMOP.
 -#}
 {% macro settled_records(entity, columns) -%}
@@ -65,6 +66,14 @@ visits as (
 ),
 
 {% endif %}
+{% if its.record %}
+records as (
+
+    select * from {{ ref('int_records_in_omop') }}
+
+),
+
+{% endif %}
 merged as (
 
     select
@@ -75,6 +84,9 @@ merged as (
         {% if its.visit %}
         received.delivered_visit_id is not null as visit_is_named,
         visits.visit_occurrence_id,
+        {% endif %}
+        {% if its.record %}
+        records.record_id as found_record_id,
         {% endif %}
         {{ merge_fate() }} as merge_fate
 
@@ -100,6 +112,14 @@ merged as (
         on received.delivered_visit_id = visits.visit_occurrence_id
 
     {% endif %}
+    {% if its.record %}
+    left join records
+        on
+            received.record_domain_id = records.domain_id
+            and received.delivered_record_id = records.record_id
+            and received.person_id = records.person_id
+
+    {% endif %}
 ),
 
 ruled as (
@@ -115,6 +135,9 @@ ruled as (
                 {% endif %}
                 {% if its.excluded %}
                 when exclusion_rule is not null then exclusion_rule
+                {% endif %}
+                {% if its.record %}
+                when found_record_id is null then 'record_not_delivered'
                 {% endif %}
             end
         ) as rule
@@ -139,6 +162,10 @@ settled as (
         {% if its.visit %}
         visit_is_named,
         visit_occurrence_id,
+        {% endif %}
+        {% if its.record %}
+        record_domain_id,
+        found_record_id,
         {% endif %}
         {{ columns | join(',\n        ') }}
 

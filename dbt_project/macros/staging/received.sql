@@ -18,7 +18,7 @@
         'specimens': ['omop_cdm'],
         'notes': ['omop_cdm'],
         'payer_plan_periods': ['omop_cdm', 'synthea_csv'],
-        'costs': ['synthea_csv'],
+        'costs': ['omop_cdm', 'synthea_csv'],
         'episodes': ['omop_cdm'],
         'dose_eras': ['omop_cdm'],
         'locations': ['fhir_r4', 'omop_cdm'],

@@ -1,4 +1,3 @@
--- Costs are those of visits: no format delivers others.
 with
 
 settled as (
@@ -12,26 +11,26 @@ final as (
 
     select
         cost_id,
-        visit_occurrence_id as cost_event_id,
-        'Visit' as cost_domain_id,
+        found_record_id as cost_event_id,
+        record_domain_id as cost_domain_id,
         cost_type_concept_id,
-        cast(null as integer) as currency_concept_id,
+        currency_concept_id,
         total_charge,
-        cast(null as double) as total_cost,
+        total_cost,
         total_paid,
         paid_by_payer,
         paid_by_patient,
         paid_patient_copay,
-        cast(null as double) as paid_patient_coinsurance,
-        cast(null as double) as paid_patient_deductible,
-        cast(null as double) as paid_by_primary,
-        cast(null as double) as paid_ingredient_cost,
-        cast(null as double) as paid_dispensing_fee,
-        cast(null as bigint) as payer_plan_period_id,
-        cast(null as double) as amount_allowed,
-        cast(null as integer) as revenue_code_concept_id,
+        paid_patient_coinsurance,
+        paid_patient_deductible,
+        paid_by_primary,
+        paid_ingredient_cost,
+        paid_dispensing_fee,
+        payer_plan_period_id,
+        amount_allowed,
+        revenue_code_concept_id,
         cast(null as {{ dbt.type_string() }}) as revenue_code_source_value,
-        cast(null as integer) as drg_concept_id,
+        drg_concept_id,
         cast(null as {{ dbt.type_string() }}) as drg_source_value
 
     from settled

@@ -24,18 +24,30 @@ renamed as (
         {{ content_hash() }} as content_hash,
         cast(null as varchar) as source_version,
         patient_id as person_id,
-        encounter_id as delivered_visit_id,
+        'Visit' as record_domain_id,
+        encounter_id as delivered_record_id,
         case when type not in ('CHARGE', 'PAYMENT') then 'no_charge_or_payment' end
             as exclusion_rule,
 
         -- cost
         {{ ehr_type_concept_id() }} as cost_type_concept_id,
+        cast(null as integer) as currency_concept_id,
         case when type = 'CHARGE' then amount end as total_charge,
+        cast(null as double) as total_cost,
         payments as total_paid,
         case when method = 'ECHECK' then payments end as paid_by_payer,
         case when method in {{ paid_by_persons }} then payments end
             as paid_by_patient,
-        case when method = 'COPAY' then payments end as paid_patient_copay
+        case when method = 'COPAY' then payments end as paid_patient_copay,
+        cast(null as double) as paid_patient_coinsurance,
+        cast(null as double) as paid_patient_deductible,
+        cast(null as double) as paid_by_primary,
+        cast(null as double) as paid_ingredient_cost,
+        cast(null as double) as paid_dispensing_fee,
+        cast(null as double) as amount_allowed,
+        cast(null as bigint) as payer_plan_period_id,
+        cast(null as integer) as revenue_code_concept_id,
+        cast(null as integer) as drg_concept_id
 
     from source
 
