@@ -149,3 +149,22 @@ def test_every_row_has_one_fate(built: duckdb.DuckDBPyConnection) -> None:
     assert dict(fates) == {
         name.removesuffix(".csv"): text.count("\n") - 1 for name, text in FILES.items()
     }
+
+
+def test_costs_of_the_shared_set_are_its_charges_and_payments(
+    synthea_project: CompiledProject, shared_data: Path, tmp_path: Path
+) -> None:
+    config = site_of(
+        shared_data / "synthea_csv_27",
+        "synthea_csv",
+        date(2024, 2, 1),
+        vocabulary={"source": "project"},
+    )
+    with closing(synthea_project.build(ingest(config, tmp_path))) as connection:
+        assert connection.execute(
+            "select count(total_charge), count(paid_by_payer), count(paid_by_patient), "
+            "count(*), count(*) filter (cost_event_id in (select visit_occurrence_id "
+            "from omop.visit_occurrence)), "
+            "sum(total_paid - coalesce(paid_by_payer, 0) - coalesce(paid_by_patient, 0)) "
+            "from omop.cost"
+        ).fetchall() == [(1545, 184, 1659, 3388, 3388, 0.0)]
