@@ -323,3 +323,28 @@ def test_a_supply_is_read_in_days_only(
     taken = take_in_files(tmp_path, {"a.ndjson": resources}, "fhir_r4")
     columns = "supply_days, supply_quantity, authored_date"
     assert taken.rows("medication_request", columns) == [(days, 60.0, date(2019, 1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("participant", "is_known", "lost"),
+    [
+        (["Practitioner/d1"], True, 0),
+        (["RelatedPerson/r1", "Practitioner/d1"], True, 0),
+        (["RelatedPerson/r1"], False, 1),
+        (["Practitioner/?"], False, 1),
+        ([None], False, 0),
+        ("Practitioner/d1", False, 1),
+        (None, False, 0),
+    ],
+)
+def test_the_provider_of_a_visit_is_its_first_practitioner(
+    tmp_path: Path, participant: list[str | None] | str | None, is_known: bool, lost: int
+) -> None:
+    if isinstance(participant, list):
+        said: object = [{"individual": {"reference": each}} for each in participant]
+    else:
+        said = participant
+    resources = ndjson(patient(), encounter(participant=said))
+    taken = take_in_files(tmp_path, {"a.ndjson": resources}, "fhir_r4")
+    query = "provider_id is not null, values_nulled"
+    assert taken.rows("encounter", query) == [(is_known, lost)]
