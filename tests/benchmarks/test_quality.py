@@ -53,6 +53,7 @@ CAUGHT = {
 }
 BY_TABLE = (
     *(".person_is_delivered", ".visit_is_delivered", ".rows_can_be_read"),
+    *(".values_can_be_read", ".rows_enter_omop"),
     *(".no_month_is_missing", ".no_test_fell_silent"),
     *(f".{name}" for name in (AGE_AND_SEX, SAME_PERSONS, STILL_THERE, VOLUME, CONCEPTS, MAPPED)),
     f"_{VALUES}",
