@@ -265,7 +265,7 @@ def test_every_check_of_conservation_is_listed_as_it_is(tmp_path: Path) -> None:
         "reference_losses": "select 'death' as table_name, unnest(['person', 'visit_occurrence'])"
         " as reference, 1 as rows_referring, 0 as rows_lost",
         "read_counts": "select '1' as delivery_id, 'death' as source_table, 1 as rows_in,"
-        " 1 as rows_read, 0 as rows_quarantined, 0 as rows_withdrawn, 0 as values_nulled",
+        " 1 as rows_read, 0 as rows_quarantined, 0 as rows_withdrawn, 0 as rows_misread",
         "row_fates": "select '1' as delivery_id, 'death' as source_table, 'in_omop' as fate,"
         " null::varchar as rule, 1 as rows",
     }

@@ -1,8 +1,8 @@
 """Conservation: nothing read is lost without being counted.
 
 From the accounting tables of the candidate: what could be read, what became of each row that was,
-and which references led nowhere. A row or reference that is lost closes the gate. A value that is,
-and a row that a rule leaves out, are told: `limits.csv` says from which share on.
+and which references led nowhere. A row or reference that is lost closes the gate. A value that
+can't be read, and a row that a rule leaves out, are told: `limits.csv` says from which share on.
 """
 
 from __future__ import annotations
@@ -37,10 +37,15 @@ _UNREADABLE = """
     select source_table, sum(rows_quarantined)::bigint, sum(rows_in)::bigint
     from read_parquet($counts) group by all order by all
 """
-# Values are counted by table and not by row: a row that lost several counts as often, up to all.
-_NULLED = """
-    select source_table, least(sum(values_nulled), sum(rows_read))::bigint, sum(rows_read)::bigint
-    from read_parquet($counts) group by all order by all
+# Counts of earlier versions have no such column; after a withdrawal it may be more than the rows.
+_MISREAD = """
+    with counts as (
+        select null::bigint as rows_misread where false
+        union all by name from read_parquet($counts)
+    )
+    select source_table, least(coalesce(sum(rows_misread), 0), sum(rows_read))::bigint,
+        sum(rows_read)::bigint
+    from counts group by all order by all
 """
 # Only what counts now: a row that a later one replaced says nothing of what is left out.
 _LEFT_OUT = """
@@ -89,7 +94,7 @@ def conservation_outcomes(candidate: Path) -> list[Outcome]:
     with duckdb.connect() as connection:
         lost = connection.execute(_LOSSES, {"losses": losses}).fetchall()
         unreadable = connection.execute(_UNREADABLE, {"counts": counts}).fetchall()
-        nulled = connection.execute(_NULLED, {"counts": counts}).fetchall()
+        misread = connection.execute(_MISREAD, {"counts": counts}).fetchall()
         left_out = connection.execute(_LEFT_OUT, {"fates": fates}).fetchall()
         unfated = connection.execute(_WITHOUT_FATE, {"counts": counts, "fates": fates}).fetchall()
     return [
@@ -102,7 +107,7 @@ def conservation_outcomes(candidate: Path) -> list[Outcome]:
             for table, bad, of in unreadable
         ),
         *(_outcome(table, _FATED, "completeness", 0.0, bad, of) for table, bad, of in unfated),
-        *(_warning(table, _VALUES, "conformance", bad, of) for table, bad, of in nulled),
+        *(_warning(table, _VALUES, "conformance", bad, of) for table, bad, of in misread),
         *(
             _with_rules(_warning(table, _ENTER, "completeness", bad, of), rules)
             for table, bad, of, rules in left_out

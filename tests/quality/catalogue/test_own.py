@@ -368,13 +368,21 @@ def test_what_a_check_compares_with_may_not_be_there(
     assert outcome.message == f"nothing to check: there is no field {missing}"
 
 
-def test_a_field_that_is_not_recorded_at_all_is_not_asked_for_values() -> None:
-    rows = numbered("drug_exposure", *[{"person_id": 1}] * 300)
-    check = check_of("isKnown", "drug_exposure", "days_supply")
-    outcome = result_of(tiny_cdm(rows), check).outcome
+@pytest.mark.parametrize(
+    ("field", "row", "message"),
+    [
+        ("days_supply", {"person_id": 1}, "the field has no value"),
+        ("route_concept_id", {"route_concept_id": 0}, "there is nothing that it looks at"),
+    ],
+)
+def test_a_field_that_is_not_recorded_at_all_is_not_asked_for_values(
+    field: str, row: Mapping[str, Any], message: str
+) -> None:
+    rows = numbered("drug_exposure", *[row] * 300)
+    outcome = result_of(tiny_cdm(rows), check_of("isKnown", "drug_exposure", field)).outcome
 
     assert outcome.status is Status.NOT_APPLICABLE
-    assert outcome.message == "nothing to check: the field has no value"
+    assert outcome.message == f"nothing to check: {message}"
 
 
 def test_no_name_is_one_of_dqd_s() -> None:
