@@ -261,9 +261,9 @@ class _Reading:
         withdrawn = self._one(
             f"select count(*) from {parquet_relation(*parts)} where {of_withdrawn}"
         )
-        total, bad, nulled = self.connection.execute(
-            "select count(*), count(reason), sum(values_nulled) filter (reason is null) "
-            f"from {every}"
+        total, bad, nulled, misread = self.connection.execute(
+            "select count(*), count(reason), sum(values_nulled) filter (reason is null), "
+            f"count(*) filter (reason is null and is_misread) from {every}"
         ).fetchall()[0]
         rejected = self.quarantine.count(table.name)
         count.rows_withdrawn += withdrawn
@@ -271,13 +271,14 @@ class _Reading:
         count.rows_quarantined += bad + rejected
         count.rows_in += total + rejected + withdrawn
         count.values_nulled += int(nulled or 0)
+        count.rows_misread += misread
         if bad:
             refused = (
                 f"select file_no, line_no, reason, {person} as person_id "
                 f"from {every} where reason is not null"
             )
             self.quarantine.add_numbered(table.name, refused)
-        kept = f"select * exclude (reason) from {every} where reason is null"
+        kept = f"select * exclude (reason, is_misread) from {every} where reason is null"
         write_parquet(self.connection, kept, final)
         for part in parts:
             part.unlink()

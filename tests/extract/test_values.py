@@ -52,6 +52,22 @@ def test_numbers(tmp_path: Path, written: str, read: float | None, nulled: int) 
 
 
 @pytest.mark.parametrize(
+    ("given", "misread"),
+    [
+        ({"number": "<5", "unit": "mm Hg"}, 1),  # two values of one row
+        ({"number": "inf"}, 1),
+        ({"number": "5"}, 0),
+        # What nobody listed is left out on purpose: it could be read.
+        ({"unit": "mm Hg", "text": "Ada"}, 0),
+    ],
+)
+def test_rows_of_which_a_number_can_t_be_read_are_counted_apart(
+    tmp_path: Path, given: dict[str, str], misread: int
+) -> None:
+    assert measurement(tmp_path, **given).report.tables["measurement"].rows_misread == misread
+
+
+@pytest.mark.parametrize(
     ("written", "read"),
     [
         ("kg", "kg"),
