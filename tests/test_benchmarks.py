@@ -40,7 +40,7 @@ def test_the_smallest_data_set_is_measured_and_its_tables_are_kept(shared_data: 
     times, peaks = rows
     assert times[1] == "27"
     assert int(times[2].replace(",", "")) > 0
-    assert times[3] == "161", "4,300 source rows of 27 persons"
+    assert times[3] == "355", "9,600 source rows of 27 persons"
     assert len(times) == 11
     assert all(int(cell.removesuffix(" MB")) > 0 for cell in peaks[1:5])
     assert len(peaks) == 7

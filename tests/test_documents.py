@@ -265,18 +265,19 @@ def test_every_check_of_conservation_is_listed_as_it_is(tmp_path: Path) -> None:
         "reference_losses": "select 'death' as table_name, unnest(['person', 'visit_occurrence'])"
         " as reference, 1 as rows_referring, 0 as rows_lost",
         "read_counts": "select '1' as delivery_id, 'death' as source_table, 1 as rows_in,"
-        " 1 as rows_read, 0 as rows_quarantined, 0 as rows_withdrawn",
-        "row_fates": "select '1' as delivery_id, 'death' as source_table, 1 as rows",
+        " 1 as rows_read, 0 as rows_quarantined, 0 as rows_withdrawn, 0 as rows_misread",
+        "row_fates": "select '1' as delivery_id, 'death' as source_table, 'in_omop' as fate,"
+        " null::varchar as rule, 1 as rows",
     }
     for name, query in tables.items():
         duckdb.sql(query).write_parquet(str(tmp_path / f"{name}.parquet"))
     outcomes = conservation_outcomes(tmp_path)
-    assert len(outcomes) == 4
+    assert len(outcomes) == 6
     for outcome in outcomes:
         sentence = outcome.name.partition(".")[2]
-        row = rf"table>\.{sentence}` \| {outcome.category} \| {100 * outcome.threshold:g}% \|"
+        row = rf"table>\.{sentence}` \| {outcome.category} \| {outcome.severity} \| "
+        row += rf"{100 * outcome.threshold:g}% \|"
         assert re.search(row, quality_document()), outcome
-        assert outcome.severity is Severity.ERROR
 
 
 def test_every_check_of_series_and_drift_is_listed_as_it_is(tmp_path: Path) -> None:

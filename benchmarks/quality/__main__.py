@@ -45,6 +45,9 @@ def main(
     clean: Annotated[
         str, typer.Option(help="Seeds of the hospitals without faults; empty for none.")
     ] = "1-20",
+    deliveries: Annotated[
+        str, typer.Option(help="Of hospitals without faults: after the first, after the second.")
+    ] = ",".join(DELIVERIES),
     processes: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run.")] = False,
     write: Annotated[
@@ -58,8 +61,8 @@ def main(
     """
     try:
         chosen = _chosen(only or [])
-        wanted = running.cases(chosen, _numbers(seeds), _sizes(sizes))
-        wanted += running.clean_cases(HOSPITALS, _numbers(clean), DELIVERIES)
+        wanted = running.cases(chosen, _numbers(seeds), _named(sizes, SIZES))
+        wanted += running.clean_cases(HOSPITALS, _numbers(clean), _named(deliveries, DELIVERIES))
         kept = home_folder() / "bench-quality" / f"{running.code_hash()}.csv"
         done = {result.key for result in running.results(kept)}
         todo = [case for case in wanted if case.key not in done]
@@ -84,10 +87,10 @@ def _chosen(only: Sequence[str]) -> list[Fault]:
     return [fault for fault in every if not only or fault.id in only]
 
 
-def _sizes(text: str) -> list[str]:
+def _named(text: str, known: Sequence[str]) -> list[str]:
     found = [name for name in text.split(",") if name]
-    if unknown := sorted(set(found) - set(SIZES)):
-        raise typer.BadParameter(f"there is no size {', '.join(unknown)}: {', '.join(SIZES)}")
+    if unknown := sorted(set(found) - set(known)):
+        raise typer.BadParameter(f"there is no {', '.join(unknown)}: {', '.join(known)}")
     return found
 
 

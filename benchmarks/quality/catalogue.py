@@ -52,6 +52,7 @@ class Fault:
         order: SQL on the row, of which the smallest is hit first; empty for at random.
         lines: the file is taken as lines, column `line`, rather than by its format.
         encoding: the file is written in it.
+        stated: the delivery says how many bytes the file has that is cut.
         delivery: `first` is one that nothing was before, `second` comes after another.
         frozen: whether it was written after the thresholds were frozen.
     """
@@ -71,6 +72,7 @@ class Fault:
     order: str = ""
     lines: bool = False
     encoding: str = "utf-8"
+    stated: bool = False
     unit: str = "share"
     says: str = ""
     wanted: str = ""

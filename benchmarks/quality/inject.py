@@ -60,7 +60,7 @@ def inject(fault: Fault, size: float, seed: int, folder: Path) -> int:
             file.unlink()
         return min(len(files), round(size))
     if fault.action == "cut":
-        return _cut(files[0], size)
+        return _cut(files[0], size, stated=fault.stated)
     with duckdb.connect() as connection:
         connection.execute("set threads = 1")
         if fault.action == "lose_columns":
@@ -83,9 +83,16 @@ def _file(folder: Path, table: str) -> Path:
     return found[0]
 
 
-def _cut(file: Path, size: float) -> int:
-    """Take the share `size` of the bytes off the end, as a broken transfer does."""
+def _cut(file: Path, size: float, *, stated: bool) -> int:
+    """Take the share `size` of the bytes off the end, as a broken transfer does.
+
+    If `stated`, the delivery says how many there were.
+    """
     content = file.read_bytes()
+    if stated:
+        about = file.with_name("delivery.toml")
+        said = about.read_bytes() + f'\n[bytes]\n"{file.name}" = {len(content)}\n'.encode()
+        _replace(about, said)
     _replace(file, content[: round(len(content) * (1 - size))])
     return 1
 

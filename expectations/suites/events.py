@@ -16,7 +16,7 @@ _FABRY_TESTS = "(2000000001, 2000000002, 2000000003, 3004671)"
 
 
 def visit_occurrence() -> ExpectationSuite:
-    """Visits that are observed and end within a year."""
+    """Visits that are observed and end within a year, inpatient ones mostly within 90 days."""
     table = "visit_occurrence"
     return suite(
         table,
@@ -25,6 +25,16 @@ def visit_occurrence() -> ExpectationSuite:
             f"{table}.stay_is_at_most_a_year",
             "plausibility",
             "visit_end_date - visit_start_date <= 366",
+        ),
+        # A hospital of acute care discharges after about a week; one that cares for long says so
+        # by a threshold of its own.
+        warn(
+            f"{table}.inpatient_stay_is_at_most_90_days",
+            "plausibility",
+            "visit_end_date - visit_start_date <= 90",
+            among="visit_concept_id in (9201, 262)",
+            allowed=0.05,
+            may_lack=True,
         ),
     )
 

@@ -47,7 +47,17 @@ VALUE_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "measurement.value_source_value",
         "observation.value_as_string",
     ),
-    "fhir_r4": ("patient.gender", "observation.value_comparator", "observation.value_string"),
+    "fhir_r4": (
+        "patient.gender",
+        "organization.name",
+        "location.state",
+        "location.county",
+        "location.country",
+        "practitioner.gender",
+        "practitioner_role.specialty",
+        "observation.value_comparator",
+        "observation.value_string",
+    ),
     "synthea_csv": (
         "patients.gender",
         "patients.race",

@@ -14,7 +14,8 @@ from pumasi.extract.manifest import Manifest
 class TableCount:
     """Rows of one source table: in = read + quarantined + ignored + withdrawn.
 
-    `withdrawn` are of persons who withdrew and are not kept; `nulled` counts values.
+    `withdrawn` are of persons who withdrew and are not kept; `nulled` counts values. `misread` are
+    rows read of which a day or number could not be; a withdrawal leaves this count as it was.
     """
 
     rows_in: int = 0
@@ -23,6 +24,7 @@ class TableCount:
     rows_ignored: int = 0
     rows_withdrawn: int = 0
     values_nulled: int = 0
+    rows_misread: int = 0
 
 
 def write_read_counts(manifest: Manifest, counts: Mapping[str, TableCount], path: Path) -> None:

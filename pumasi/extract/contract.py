@@ -88,14 +88,33 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Record:
+    """What a row without a person may be about: a record of another table, by its key.
+
+    `column` is the key in the row, `key` in the other table; `when` is SQL over the row: whether
+    this record is meant.
+    """
+
+    column: str
+    table: str
+    key: str
+    when: str
+
+
+@dataclass(frozen=True)
 class Table:
-    """One raw table: its name, its columns, and whether a delivery must have it with rows."""
+    """One raw table: its name, its columns, and whether a delivery must have it with rows.
+
+    A row that names no person gets the one of the record that it is `about`, in the table's column
+    of a person; without that it is quarantined, for nobody could take it back.
+    """
 
     name: str
     columns: tuple[Column, ...]
     required: bool = False
     resource: str = ""
     structure: Mapping[str, Any] = field(default_factory=dict)
+    about: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True)

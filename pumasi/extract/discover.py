@@ -47,8 +47,9 @@ class DeliveryFolder:
     """One delivery as it lies at the source: its address, and what it says of itself.
 
     `as_of`, `extracted_through` and `kind` come from `delivery.toml` beside the files and are None
-    where it says nothing; then the site's configuration speaks. `notes` are what a connector has to
-    say of it, without row values.
+    where it says nothing; then the site's configuration speaks. `sizes` are the files, by their
+    path, that it says are there, with their bytes. `notes` are what a connector has to say of it,
+    without row values.
     """
 
     url: str
@@ -57,6 +58,7 @@ class DeliveryFolder:
     extracted_through: date | None = None
     kind: str | None = None
     notes: tuple[str, ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
 
     @property
     def key(self) -> str:
@@ -76,6 +78,9 @@ class DeliveryFolder:
         """The delivery's files by their path within it, as local files.
 
         What is remote or in a zip is unpacked below `landing` and removed afterwards.
+
+        Raises:
+            DeliveryError: a file is not there, or has other bytes than the delivery says.
         """
         shutil.rmtree(landing, ignore_errors=True)  # what a killed process left
         filesystem, path = _filesystem(self.url, self.name)
@@ -85,9 +90,25 @@ class DeliveryFolder:
                 folder = landing / "remote"
                 folder.mkdir(parents=True)
                 filesystem.get(path.rstrip("/") + "/", f"{folder}/", recursive=True)
+            self._check_sizes(folder)
             yield _unpacked(folder, landing / "unpacked", self.name)
         finally:
             shutil.rmtree(landing, ignore_errors=True)
+
+    def _check_sizes(self, folder: Path) -> None:
+        """A text that was cut at the end of a line can be read: only its size tells."""
+        for name, stated in self.sizes:
+            file = folder / name
+            there = file.stat().st_size if file.is_file() else None
+            if there != stated:
+                # Bundles and files of lines may be called by the patient.
+                nameless = container_of(name) in ("bundle", "ndjson")
+                found = "is not there" if there is None else f"has {there:,}"
+                raise DeliveryError(
+                    f"delivery {self.name}: {'a file' if nameless else name} should have "
+                    f"{stated:,} bytes, as `[bytes]` in {DELIVERY_FILE} says, and {found}; nothing "
+                    "of this delivery was taken in. Transfer the file again"
+                )
 
 
 def discover(config: SiteConfig, paths: SitePaths | None = None) -> list[DeliveryFolder]:
@@ -368,12 +389,18 @@ def _delivery(
         raise DeliveryError(f"{name}/{DELIVERY_FILE} is not TOML: {error}") from None
     _check_statement(name, said)
     return DeliveryFolder(
-        url, name, said.get("as_of"), said.get("extracted_through"), said.get("kind")
+        url,
+        name,
+        said.get("as_of"),
+        said.get("extracted_through"),
+        said.get("kind"),
+        sizes=tuple(said.get("bytes", {}).items()),
     )
 
 
 def _check_statement(name: str, said: dict[str, Any]) -> None:
-    wanted: dict[str, type] = {"as_of": date, "extracted_through": date, "kind": str}
+    dates = {"as_of": date, "extracted_through": date}
+    wanted: dict[str, type] = dates | {"kind": str, "bytes": dict}
     for key, value in said.items():
         if key not in wanted:
             raise DeliveryError(
@@ -384,6 +411,10 @@ def _check_statement(name: str, said: dict[str, Any]) -> None:
                 f"{name}/{DELIVERY_FILE}: `{key}` is a {type(value).__name__}, "
                 f"wanted a {wanted[key].__name__} (dates without quotes: 2024-06-30)"
             )
+    if any(type(size) is not int or size < 0 for size in said.get("bytes", {}).values()):
+        raise DeliveryError(
+            f'{name}/{DELIVERY_FILE}: `[bytes]` gives the size of each file, as "visits.csv" = 1024'
+        )
     if said.get("kind", "full") not in ("full", "incremental"):
         raise DeliveryError(f"{name}/{DELIVERY_FILE}: `kind` must be full or incremental")
     if "extracted_through" in said and said.get("as_of", date.min) < said["extracted_through"]:

@@ -242,6 +242,15 @@ def line_at(path: Path, offset: int) -> int:
     return line
 
 
+def text_at(path: Path, offset: int) -> bytes:
+    """The line that begins at a byte offset in the decompressed text; it holds values of a row."""
+    with opened(path) as stream:
+        left = offset
+        while left > 0 and (chunk := stream.read(min(CHUNK, left))):
+            left -= len(chunk)
+        return stream.readline()
+
+
 def lone_return(path: Path) -> int | None:
     """The first line (from 1) with a carriage return that is not at its end, None if there is none.
 

@@ -19,7 +19,7 @@ from pumasi.config import SiteConfig
 from pumasi.errors import DeliveryError, PseudonymisationError
 from pumasi.extract.columns import Header, csv_header, parquet_header
 from pumasi.extract.contract import Format, Kind, Table
-from pumasi.extract.files import Place, line_at, places_at, records
+from pumasi.extract.files import Place, line_at, places_at, records, text_at
 from pumasi.extract.formats import FORMATS
 from pumasi.extract.manifest import Manifest, SourceFile
 from pumasi.extract.projection import select_rows, source_text
@@ -130,7 +130,8 @@ class PartReader:
             accounted += self._one(f"select {lines_inside_values(header, table)} from {relation}")
         if accounted != file.lines:
             suspect = self._suspect(number, header, scan(False), rejected)
-            raise lines_do_not_add_up(self.manifest, file, accounted, line=suspect)
+            is_long = self._has_too_many_values(number, header, scan(False), rejected)
+            raise lines_do_not_add_up(self.manifest, file, accounted, line=suspect, is_long=is_long)
         self._quarantine_rejected(table, number, rejected, header)
         if several:
             relation = scan(rejected.num_rows > 0).relation
@@ -169,6 +170,19 @@ class PartReader:
         row = self._one(f"select min(line_no) from {scan.relation} where {broken(header)}")
         places = records(path, delimiter=header.delimiter)
         return next((place.line for place in places if place.record == row), None)
+
+    def _has_too_many_values(
+        self, number: int, header: Header, scan: Scan, rejected: pa.Table
+    ) -> bool:
+        """Whether all that was refused is too long, and nothing looks like an open quotation mark.
+
+        Of very many such lines DuckDB leaves some out without saying so.
+        """
+        if set(rejected["reason"].unique().to_pylist()) != {"too many columns"}:
+            return False
+        if b'"' in text_at(self.files[number], rejected["at"][0].as_py()):
+            return False
+        return not self._one(f"select count(*) from {scan.relation} where {broken(header)}")
 
     def _read_ndjson(self, table: Table, number: int, file: SourceFile, part: Path) -> int:
         main = table.name == _main_table(FORMATS[self.manifest.format], file)
@@ -311,12 +325,18 @@ def lines_do_not_add_up(
     accounted: int,
     *,
     line: int | None = None,
+    is_long: bool = False,
     lone: int | None = None,
 ) -> DeliveryError:
     """The refusal of a file of which lines are missing or too many, with the line to look at."""
     where = ""
     if line:
         where = f" Look at line {line}: is a quotation mark opened there and not closed?"
+    if line and is_long:
+        where = (
+            f" Look at line {line}: it has more values than the header; does a text have the "
+            "delimiter in it, without quotation marks around it?"
+        )
     if lone:
         where = f" Line {lone} has a carriage return in it, which ends a line for some."
     return DeliveryError(

@@ -2,10 +2,11 @@
 
 The relation read from has `line_no bigint` and one varchar (or struct) expression per source
 column. The result has the contract's columns, `values_nulled` (how many source values of the row
-had to be dropped) and `reason` (null, or why the row goes to quarantine; never a value).
+had to be dropped), `is_misread` (whether a day, time or number was among them: a word that nobody
+listed is dropped on purpose) and `reason` (null, or why the row goes to quarantine; never a value).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pumasi.extract.contract import IDENTIFIERS, Column, Kind, is_code, sql_type
 
@@ -13,6 +14,8 @@ from pumasi.extract.contract import IDENTIFIERS, Column, Kind, is_code, sql_type
 NULL_TOKENS = ("\\n", "null", "(null)", "<null>")
 # These too, but in codes and words they may mean something: NA is sodium, Namibia, not applicable.
 MISSING_TOKENS = ("na", "n/a", "nan", "none", "<na>")
+# What can be read or not; other kinds are admitted or not.
+MEASURED = (Kind.DATE, Kind.TIMESTAMP, Kind.YEAR, Kind.MONTH, Kind.INTEGER, Kind.DOUBLE)
 # One byte a row; more values than this are hardly ever lost of one.
 MOST_COUNTED = 255
 
@@ -51,6 +54,7 @@ def select_rows(
             line_no,
             {", ".join(named)},
             ({_nulled(columns, sources)})::utinyint as values_nulled,
+            {_misread(columns, sources)} as is_misread,
             coalesce({unreadable}, {", ".join([*reasons, "null::varchar"])}) as reason
         from (select *, {", ".join(outs)} from (
             select *, {", ".join(texts)} from {relation} where {where}
@@ -142,17 +146,33 @@ def _reason(column: Column, index: int) -> str:
 
 def _nulled(columns: Sequence[Column], sources: Mapping[str, str]) -> str:
     """Count of source values of which no column could take anything."""
+    counts = [f"({lost})::integer" for lost, _ in _lost(columns, sources)]
+    counts += [_left_out(c, f"s{i}") for i, c in enumerate(columns) if c.offered]
+    return f"least({' + '.join(counts) or '0'}, {MOST_COUNTED})"
+
+
+def _misread(columns: Sequence[Column], sources: Mapping[str, str]) -> str:
+    """Whether a value that is a day, a time or a number by contract can't be read as one."""
+    measured = [
+        f"({lost})"
+        for lost, places in _lost(columns, sources)
+        if all(columns[i].kind in MEASURED for i in places)
+    ]
+    return f"({' or '.join(measured) or 'false'})"
+
+
+def _lost(
+    columns: Sequence[Column], sources: Mapping[str, str]
+) -> Iterator[tuple[str, Sequence[int]]]:
+    """SQL condition that no column could take anything of a source, and the columns' positions."""
     taken: dict[str, list[int]] = {}
     for index, column in enumerate(columns):
         source = sources.get(column.name)
         if source is not None and column.kind is not Kind.STRUCTURE:
             taken.setdefault(source, []).append(index)
-    counts = [
-        f"(s{places[0]} is not null and {' and '.join(f'v{i} is null' for i in places)})::integer"
-        for places in taken.values()
-    ]
-    counts += [_left_out(c, f"s{i}") for i, c in enumerate(columns) if c.offered]
-    return f"least({' + '.join(counts) or '0'}, {MOST_COUNTED})"
+    for places in taken.values():
+        nulls = " and ".join(f"v{i} is null" for i in places)
+        yield f"s{places[0]} is not null and {nulls}", places
 
 
 def _left_out(column: Column, text: str) -> str:

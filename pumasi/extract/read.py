@@ -20,6 +20,7 @@ import duckdb
 from pumasi.atomic import sync_folder
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import DeliveryError
+from pumasi.extract.about import rows_with_persons
 from pumasi.extract.accounts import TableCount, write_delivery, write_read_counts
 from pumasi.extract.contract import Format, Table, person_column, sql_type
 from pumasi.extract.discover import DeliveryFolder
@@ -84,7 +85,7 @@ def read(
                 before = _times(local)
                 withdrawn = withdrawn_persons(paths)
                 report = _Reading(
-                    config, manifest, work, opened, key, local, withdrawn, progress
+                    config, manifest, work, paths.raw, opened, key, local, withdrawn, progress
                 ).run()
                 if _times(local) != before:
                     raise changed(manifest, "a file")
@@ -127,6 +128,7 @@ class _Reading:
     config: SiteConfig
     manifest: Manifest
     work: Path
+    raw: Path
     connection: duckdb.DuckDBPyConnection
     key: bytes
     files: list[Path]
@@ -185,13 +187,15 @@ class _Reading:
     def _read_tables(self, source: Format) -> list[Part]:
         """Read the files, some at a time, and merge what they gave; the largest table first.
 
-        Numbering the rows of a file keeps DuckDB to one core; hence several files at a time.
+        What is about records of other tables comes after these. Numbering the rows of a file keeps
+        DuckDB to one core; hence several files at a time.
         """
         self.counts = {table.name: TableCount() for table in source.tables}
         every: list[Part] = []
         with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             tables = sorted(
-                source.tables, key=lambda table: -sum(map(self._bytes, self._of(table)))
+                source.tables,
+                key=lambda table: (bool(table.about), -sum(map(self._bytes, self._of(table)))),
             )
             reading = {table.name: self._started(pool, table) for table in tables}
             try:
@@ -248,6 +252,8 @@ class _Reading:
         if not parts:
             self._write_empty(table, final)
             return
+        if table.about:
+            parts = [self._with_persons(table, parts)]
         count = self.counts[table.name]
         person = person_column(table)
         of_withdrawn = f"coalesce({person} in (from withdrawn), false)"
@@ -255,9 +261,9 @@ class _Reading:
         withdrawn = self._one(
             f"select count(*) from {parquet_relation(*parts)} where {of_withdrawn}"
         )
-        total, bad, nulled = self.connection.execute(
-            "select count(*), count(reason), sum(values_nulled) filter (reason is null) "
-            f"from {every}"
+        total, bad, nulled, misread = self.connection.execute(
+            "select count(*), count(reason), sum(values_nulled) filter (reason is null), "
+            f"count(*) filter (reason is null and is_misread) from {every}"
         ).fetchall()[0]
         rejected = self.quarantine.count(table.name)
         count.rows_withdrawn += withdrawn
@@ -265,16 +271,30 @@ class _Reading:
         count.rows_quarantined += bad + rejected
         count.rows_in += total + rejected + withdrawn
         count.values_nulled += int(nulled or 0)
+        count.rows_misread += misread
         if bad:
             refused = (
                 f"select file_no, line_no, reason, {person} as person_id "
                 f"from {every} where reason is not null"
             )
             self.quarantine.add_numbered(table.name, refused)
-        kept = f"select * exclude (reason) from {every} where reason is null"
+        kept = f"select * exclude (reason, is_misread) from {every} where reason is null"
         write_parquet(self.connection, kept, final)
         for part in parts:
             part.unlink()
+
+    def _with_persons(self, table: Table, parts: list[Path]) -> Path:
+        """One part in the place of all, whose rows have the person of their record."""
+        found = self.work / f"{table.name}.found.parquet"
+        query = rows_with_persons(table, parquet_relation(*parts), [self.work, *self._before()])
+        write_parquet(self.connection, query, found)
+        for part in parts:
+            part.unlink()
+        return found
+
+    def _before(self) -> list[Path]:
+        """Folders of the deliveries that were read before."""
+        return sorted(file.parent for file in self.raw.glob("*/delivery.parquet"))
 
     def _write_empty(self, table: Table, final: Path) -> None:
         columns = ", ".join(f'null::{sql_type(c)} as "{c.name}"' for c in table.columns)

@@ -36,6 +36,7 @@ _OF_FORMAT: Mapping[str, frozenset[str]] = {
             "specimen",
             "note",
             "payer_plan_period",
+            "cost",
             "episode",
             "dose_era",
             "location",
@@ -43,8 +44,10 @@ _OF_FORMAT: Mapping[str, frozenset[str]] = {
             "provider",
         }
     ),
-    "fhir_r4": frozenset(),
-    "synthea_csv": frozenset({"device_exposure", "payer_plan_period", "care_site", "provider"}),
+    "fhir_r4": frozenset({"location", "care_site", "provider"}),
+    "synthea_csv": frozenset(
+        {"device_exposure", "payer_plan_period", "cost", "care_site", "provider"}
+    ),
     "hospital_csv": frozenset(),
 }
 _VOCABULARY = frozenset(t.name for t in cdm_tables().values() if t.schema == "VOCAB")

@@ -1,4 +1,4 @@
-"""The limits of the checks that compare a record with itself: data, each with its source.
+"""The limits of the checks of a whole record and of what reading leaves, each with its source.
 
 `limits.csv` lies beside this module.
 """

@@ -162,7 +162,9 @@ def _by_month(title: str, rows: Sequence[tuple[Any, ...]], what: str) -> Figure:
     """A line over months; a month without any record is a zero, one of few persons a gap."""
     values = [0.0 if count == 0 else _cell(persons, count) for _, count, persons in rows]
     labels = [f"{month:%Y-%m}" for month, *_ in rows]
-    if 2 * sum(value is None for value in values) > len(values):
+    hidden = sum(value is None for value in values)
+    if hidden and hidden >= sum(bool(value) for value in values):
+        # What is left is mostly the line of zero: of deaths in a small hospital nothing else.
         return Figure(title, "", f"too few persons in most months to be shown: {what} by month")
     alt = f"{title}: {what} by month from {labels[0]} to {labels[-1]}"
     plot = svg.line([(i, value) for i, value in enumerate(values)], labels, alt, f"{what} by month")
@@ -241,10 +243,14 @@ def _stays(connection: duckdb.DuckDBPyConnection) -> Iterator[Figure]:
             yield Figure(name, "", "no visit has a night")
         elif any(value is not None for value in values.values()):
             yield Figure(name, svg.bars(points, (0, last), alt, unit), note)
+        else:
+            yield Figure(name, "", "too few persons at each length to be shown")
 
 
 def _whole_numbers(title: str, rows: Sequence[tuple[Any, ...]], unit: str, what: str) -> Figure:
     values = {int(at): _cell(persons, persons) for at, persons in rows}
+    if all(value is None for value in values.values()):
+        return Figure(title, "", f"too few persons in every bar to be shown: {what} by {unit}")
     points = [(float(at), values.get(at)) for at in range(max(values) + 1)]
     alt = f"{title}: {what} by {unit}, 0 to {max(values)}"
     plot = svg.bars(points, (0, max(values) + 1), alt, unit)

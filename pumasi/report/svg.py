@@ -1,4 +1,6 @@
-"""Small plots as inline SVG: bars, a line, a pyramid. No library, no script, no colour alone.
+"""Small plots of counts as inline SVG: bars, a line, a pyramid.
+
+No library, no script, no colour alone.
 
 They are drawn 340 units wide, which is a phone's width: text keeps its size, and a wide screen
 shows several beside each other. Every function takes what is drawn and says nothing of persons.
@@ -21,7 +23,7 @@ Point = tuple[float, float | None]
 
 def line(points: Sequence[Point], labels: Sequence[str], alt: str, unit: str) -> str:
     """A line over equally distant points, interrupted where there is none; `labels` by point."""
-    top = nice(max((y for _, y in points if y is not None), default=0))
+    top = whole(max((y for _, y in points if y is not None), default=0))
     step = _width() / max(len(points) - 1, 1)
     runs: list[list[str]] = [[]]
     for i, (_, y) in enumerate(points):
@@ -38,7 +40,7 @@ def line(points: Sequence[Point], labels: Sequence[str], alt: str, unit: str) ->
 
 def bars(points: Sequence[Point], edges: tuple[float, float], alt: str, unit: str) -> str:
     """Bars of equal width between two edges; a bar that is None is left out."""
-    top = nice(max((y for _, y in points if y is not None), default=0))
+    top = whole(max((y for _, y in points if y is not None), default=0))
     width = _width() / max(len(points), 1)
     drawn = "".join(
         f'<rect class="bar" x="{_LEFT + i * width + 0.5:.1f}" y="{_y(y, top):.1f}" '
@@ -66,7 +68,7 @@ def pyramid(
     """Two sets of horizontal bars back to back, the last label on top."""
     height = 16
     total = height * len(labels) + 36
-    top = nice(max((x for x in (*left, *right) if x is not None), default=0))
+    top = whole(max((x for x in (*left, *right) if x is not None), default=0))
     half = (WIDTH - 48) / 2
     parts = [
         f'<text x="{half / 2:.0f}" y="12" class="mid">{escape(names[0])}</text>'
@@ -107,6 +109,12 @@ def nice(value: float) -> float:
         return 1.0
     power = 10.0 ** floor(log10(value))
     return next(step * power for step in _STEPS if step * power >= value * (1 - 1e-12))
+
+
+def whole(value: float) -> float:
+    """The same for a count: its half, at which the axis has a line, is a whole number too."""
+    top = nice(max(value, 2))
+    return top + top % 2
 
 
 def _run(points: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from pathlib import Path
 from textwrap import dedent
@@ -43,6 +44,15 @@ def delivery(tmp_path: Path) -> Path:
 def rows(file: Path) -> list[tuple[object, ...]]:
     read = "read_csv('{}', all_varchar = true)" if file.suffix == ".csv" else "'{}'"
     return duckdb.sql(f"from {read.format(file)}").fetchall()
+
+
+def test_a_file_that_is_cut_may_have_been_stated_whole(delivery: Path) -> None:
+    size = (delivery / "results_0.csv").stat().st_size
+    (delivery / "delivery.toml").write_text('kind = "full"\n')
+    inject(fault(action="cut", stated=True), 0.25, 1, delivery)
+    said = tomllib.loads((delivery / "delivery.toml").read_text())
+    assert said == {"kind": "full", "bytes": {"results_0.csv": size}}
+    assert (delivery / "results_0.csv").stat().st_size == round(0.75 * size)
 
 
 def test_there_are_sixty_faults_of_every_format_with_names_of_their_own() -> None:

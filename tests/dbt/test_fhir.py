@@ -1,6 +1,6 @@
 """From resources of FHIR to OMOP: what a value, a status and a reference become."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -36,19 +36,21 @@ OWN_CONCEPTS = (
 )
 DAY = "2020-03-04"
 
-Build = Callable[[TinyHospital], duckdb.DuckDBPyConnection]
+Build = Callable[..., duckdb.DuckDBPyConnection]
 
 
 @pytest.fixture
 def build(fhir_project: CompiledProject, tmp_path: Path) -> Build:
     """The warehouse of a hospital whose vocabulary knows operators, a route, an aid, a swab."""
 
-    def built(hospital: TinyHospital) -> duckdb.DuckDBPyConnection:
+    def built(
+        hospital: TinyHospital, values: Mapping[str, tuple[str, ...]] | None = None
+    ) -> duckdb.DuckDBPyConnection:
         hospital.write(tmp_path / "extract")
         write_vocabulary(tmp_path / "vocabulary")
         with (tmp_path / "vocabulary" / "concept.csv").open("a", newline="") as stream:
             stream.write(OWN_CONCEPTS)
-        site = tiny_site(tmp_path, date(2021, 1, 1))
+        site = tiny_site(tmp_path, date(2021, 1, 1)).model_copy(update={"values": values or {}})
         return fhir_project.build(ingest(site, tmp_path / "home"))
 
     return built
@@ -186,3 +188,88 @@ def test_a_code_goes_to_the_table_of_its_domain_also_to_devices_and_specimens(
         "procedure_occurrence": [],
         "observation": [],
     }
+
+
+def add_places(hospital: TinyHospital) -> None:
+    """A visit at a hospital by a doctor, both with what must not enter; and who insures."""
+    hospital.change(
+        hospital.add_visit("p1", DAY, kind="IMP"),
+        serviceProvider={"reference": "Organization/o1"},
+        participant=[
+            {"individual": {"reference": "RelatedPerson/r1"}},
+            {"individual": {"reference": "Practitioner/d1"}},
+        ],
+    )
+    address = {"line": ["1 Old Lane"], "city": "Town", "state": "MA", "country": "US"}
+    hospital.resources |= {
+        "Organization": [
+            {"resourceType": "Organization", "id": name, "name": "HOUSE OF HEALTH", **kind}
+            for name, kind in (("o1", {}), ("o2", {"type": [{"coding": [{"code": "ins"}]}]}))
+        ],
+        "Location": [
+            {
+                "resourceType": "Location",
+                "id": "l1",
+                "address": address,
+                "managingOrganization": {"reference": "Organization/o1"},
+            }
+        ],
+        "Practitioner": [
+            {
+                "resourceType": "Practitioner",
+                "id": "d1",
+                "name": [{"family": "Stone"}],
+                "gender": "female",
+                "address": [address],
+            }
+        ],
+        "PractitionerRole": [
+            {
+                "resourceType": "PractitionerRole",
+                "id": role,
+                "practitioner": {"reference": "Practitioner/d1"},
+                "organization": {"reference": f"Organization/{organization}"},
+                "specialty": [{"text": "Cardiology"}],
+            }
+            for role, organization in (("role-1", "o1"), ("role-2", "o9"))
+        ],
+    }
+
+
+def test_a_visit_names_its_hospital_and_its_doctor_and_neither_their_names_nor_addresses(
+    hospital: TinyHospital, build: Build
+) -> None:
+    add_places(hospital)
+    values = {
+        "location.state": ("MA",),
+        "practitioner_role.specialty": ("Cardiology",),
+    }
+    warehouse = build(hospital, values)
+    assert warehouse.execute(
+        "select care_site_name, state, city, address_1, country_source_value, "
+        "provider_name, gender_concept_id, specialty_source_value, provider.care_site_id "
+        "from omop.visit_occurrence as visit "
+        "join omop.care_site as site on visit.care_site_id = site.care_site_id "
+        "join omop.location using (location_id) "
+        "join omop.provider as provider on visit.provider_id = provider.provider_id "
+        "where visit_concept_id = 9201"
+    ).fetchall() == [(None, "MA", None, None, None, None, 8532, "Cardiology", None)]
+    fates = "select source_table, fate, rule, count(*) from intermediate.int_row_fates "
+    assert warehouse.execute(
+        f"{fates} where source_table not in ('patient', 'encounter') group by all order by all"
+    ).fetchall() == [
+        ("location", "in_omop", None, 1),
+        ("organization", "in_omop", None, 1),
+        ("organization", "not_mapped", "no_place_of_care", 1),
+        ("practitioner", "in_omop", None, 1),
+        ("practitioner_role", "not_mapped", "said_of_its_provider", 2),
+    ]
+
+
+def test_an_organization_with_two_locations_lies_at_neither(
+    hospital: TinyHospital, build: Build
+) -> None:
+    add_places(hospital)
+    hospital.resources["Location"].append(hospital.resources["Location"][0] | {"id": "l2"})
+    found = rows(build(hospital), "select location_id from omop.care_site")
+    assert found == [(None,)]

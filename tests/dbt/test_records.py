@@ -46,6 +46,9 @@ FILES = {
     "payer_plan_period.csv": "payer_plan_period_id,person_id,payer_plan_period_start_date,"
     "payer_plan_period_end_date,payer_concept_id,family_source_value\n"
     "71,101,2014-01-01,2016-12-31,280,FAMILY-3\n",
+    "cost.csv": "cost_id,cost_event_id,cost_domain_id,cost_type_concept_id,total_charge,"
+    "paid_by_payer,revenue_code_source_value\n"
+    "1,501,Visit,32810,1000.5,900,REV-1\n2,502,Visit,32810,20,,\n3,41,Device,,300,,\n",
     "episode.csv": "episode_id,person_id,episode_concept_id,episode_start_date,episode_parent_id,"
     "episode_number,episode_object_concept_id\n"
     "81,101,32528,2015-01-01,,1,317009\n82,101,32531,2015-02-01,81,1,317009\n",
@@ -64,6 +67,8 @@ LATER = {
     "visit_detail.csv": "visit_detail_id,person_id,visit_detail_concept_id,"
     "visit_detail_start_date,visit_detail_end_date,provider_id,visit_occurrence_id\n"
     "31,101,9201,2015-02-03,2015-02-04,700,501\n",
+    # The visit came before.
+    "cost.csv": "cost_id,cost_event_id,cost_domain_id,total_charge\n1,501,Visit,999\n",
 }
 
 
@@ -200,6 +205,36 @@ def test_insurance_phases_and_dose_eras_come_as_they_are(
     ) == [(1154343, 8576, 2.5)]
 
 
+def test_a_cost_leads_to_its_record(built: duckdb.DuckDBPyConnection) -> None:
+    assert rows(
+        built,
+        "select cost_domain_id, person_id is not null, cost_type_concept_id, total_charge, "
+        "paid_by_payer, revenue_code_source_value from omop.cost "
+        "left join intermediate.int_records_in_omop on cost_domain_id = domain_id "
+        "and cost_event_id = record_id order by total_charge",
+    ) == [
+        ("Visit", True, 32810, 20.0, None, None),
+        ("Device", True, 0, 300.0, None, None),
+        ("Visit", True, 32810, 1000.5, 900.0, None),
+    ]
+
+
+def test_a_cost_whose_record_is_gone_waits_and_is_counted(
+    omop_project: CompiledProject, tmp_path: Path
+) -> None:
+    hospital = OmopHospital(tmp_path, omop_project)
+    hospital.take(FILES, FIRST)
+    without = FILES | {"device_exposure.csv": FILES["device_exposure.csv"].splitlines()[0] + "\n"}
+    hospital.take(without, SECOND)
+    with closing(hospital.build(None)) as connection:
+        assert rows(connection, "select count(*) from omop.cost") == [(2,)]
+        assert rows(
+            connection,
+            "select rows_referring, rows_lost from intermediate.int_reference_losses "
+            "where table_name = 'cost' and reference = 'record'",
+        ) == [(3, 1)]
+
+
 def test_persons_and_visits_lead_to_places_and_providers(
     built: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -264,9 +299,10 @@ def test_a_later_delivery_supersedes_and_incremental_equals_full(
         assert rows(
             connection,
             "select source_table, fate, count(*) from intermediate.int_row_fates "
-            "where source_table in ('provider', 'visit_detail') and fate <> 'in_omop' "
+            "where source_table in ('cost', 'provider', 'visit_detail') and fate <> 'in_omop' "
             "group by all order by all",
         ) == [
+            ("cost", "superseded", 1),
             ("provider", "superseded", 1),
             ("visit_detail", "quarantined", 1),
             ("visit_detail", "superseded", 1),
@@ -283,7 +319,7 @@ def test_what_a_full_delivery_no_longer_has_is_withdrawn(
     kept = ("person.csv", "observation_period.csv", "visit_occurrence.csv")
     hospital.take(empty | {name: FILES[name] for name in kept}, SECOND)
     with closing(hospital.build(None)) as connection:
-        for table in ("visit_detail", "note", "device_exposure", "provider", "location"):
+        for table in ("visit_detail", "note", "device_exposure", "cost", "provider", "location"):
             assert rows(connection, f"select count(*) from omop.{table}") == [(0,)], table
         # Whose doctor it was is still known, though not who the doctor is.
         assert rows(connection, "select count(provider_id) from omop.visit_occurrence") == [(1,)]

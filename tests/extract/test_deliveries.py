@@ -155,6 +155,12 @@ def test_nobody_states_a_date(tmp_path: Path) -> None:
             "an extract can't cover days after it was made",
         ),
         ("extracted_through = 2024-07-01", "source/delivery.toml: `extracted_through` needs an"),
+        ("bytes = 12", "source/delivery.toml: `bytes` is a int, wanted a dict"),
+        (
+            '[bytes]\n"person.csv" = "12"',
+            "source/delivery.toml: `[bytes]` gives the size of each file, as ",
+        ),
+        ('[bytes]\n"person.csv" = true', "source/delivery.toml: `[bytes]` gives the size of each"),
         (b"as_of = \xff", "source/delivery.toml is not TOML: "),
     ],
 )
@@ -318,3 +324,41 @@ def test_a_folder_that_is_no_delivery_is_named(tmp_path: Path) -> None:
     write_files(source / "notes", {"notes.csv": "a\n1\n"})
     with pytest.raises(DeliveryError, match=r"^site tiny, delivery notes: none of 1 files is omop"):
         take_in(site_of(source), tmp_path / "home")
+
+
+def test_files_of_the_size_that_a_delivery_states_are_taken_in(tmp_path: Path) -> None:
+    sizes = "".join(f'"{name}" = {len(text.encode())}\n' for name, text in OMOP.items())
+    folder = write_files(tmp_path / "source", OMOP | {"delivery.toml": f"[bytes]\n{sizes}"})
+    assert take_in(site_of(folder), tmp_path / "home").reports
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("condition_occurrence.csv", "{} bytes, as `[bytes]`"), ("drug_exposure.csv", "is not there")],
+)
+def test_a_file_that_was_cut_at_the_end_of_a_line_or_is_not_there_is_refused(
+    tmp_path: Path, name: str, found: str
+) -> None:
+    size = len(CONDITIONS.encode())
+    cut = "".join(CONDITIONS.splitlines(keepends=True)[:-1])
+    statement = f'[bytes]\n"{name}" = {size}\n'
+    files = OMOP | {"condition_occurrence.csv": cut, "delivery.toml": statement}
+    folder = write_files(tmp_path / "source", files)
+    with pytest.raises(DeliveryError) as raised:
+        take_in(site_of(folder), tmp_path / "home")
+    message = str(raised.value)
+    assert message.startswith(f"delivery source: {name} should have {size} bytes, as `[bytes]` in ")
+    assert found.format(size) in message
+    assert message.endswith("nothing of this delivery was taken in. Transfer the file again")
+
+
+def test_a_file_that_may_be_called_by_a_patient_is_not_named(tmp_path: Path) -> None:
+    folder = write_files(
+        tmp_path / "source",
+        {"Kim.ndjson": ndjson(patient()), "delivery.toml": '[bytes]\n"Kim.ndjson" = 7\n'},
+    )
+    with pytest.raises(
+        DeliveryError, match="delivery source: a file should have 7 bytes"
+    ) as raised:
+        take_in(site_of(folder, "fhir_r4"), tmp_path / "home")
+    assert "Kim" not in str(raised.value)

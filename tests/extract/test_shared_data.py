@@ -28,6 +28,7 @@ READ = {
         "specimen": 0,
         "note": 0,
         "payer_plan_period": 0,
+        "cost": 0,
         "episode": 0,
         "dose_era": 0,
         "location": 0,
@@ -50,6 +51,7 @@ READ = {
         "specimen": 0,
         "note": 0,
         "payer_plan_period": 0,
+        "cost": 0,
         "episode": 0,
         "dose_era": 0,
         "location": 0,
@@ -67,6 +69,10 @@ READ = {
         "observation": 88674,
         "procedure": 14081,
         "immunization": 7389,
+        "organization": 102,
+        "location": 0,
+        "practitioner": 102,
+        "practitioner_role": 0,
     },
     "tietai": {
         "patient": 200,
@@ -77,6 +83,10 @@ READ = {
         "observation": 217521,
         "procedure": 46436,
         "immunization": 12287,
+        "organization": 125,
+        "location": 117,
+        "practitioner": 446,
+        "practitioner_role": 446,
     },
     "synthea": {
         "patients": 27,
@@ -89,6 +99,7 @@ READ = {
         "devices": 3,
         "supplies": 72,
         "payer_transitions": 1051,
+        "claims_transactions": 5228,
         "organizations": 63,
         "providers": 166,
     },
@@ -100,9 +111,16 @@ NULLED = {
     "gibleed_csv": {"person": 2694},
     # Specialties of providers in words that no list admits.
     "nj": {"measurement": 9155, "provider": 67},
-    "smart": {"observation": 190},
-    # Supplies that are not in days.
-    "tietai": {"observation": 2262, "medication_request": 210},
+    # Names of organizations, regions and specialties besides.
+    "smart": {"observation": 190, "organization": 102},
+    # Supplies that are not in days; of each location state and country.
+    "tietai": {
+        "observation": 2262,
+        "medication_request": 210,
+        "organization": 125,
+        "location": 234,
+        "practitioner_role": 446,
+    },
     # Names of organizations and specialties of providers besides.
     "synthea": {"observations": 373, "organizations": 63, "providers": 166},
 }
@@ -225,6 +243,10 @@ def test_references_and_ids_of_fhir_meet(shared_set: SharedSet, name: str) -> No
         rows = taken.rows(table, "patient_id, encounter_id")
         assert {row[0] for row in rows} <= patients
         assert {row[1] for row in rows} - {None} <= encounters
+    for place, table in (("care_site_id", "organization"), ("provider_id", "practitioner")):
+        named = {row[0] for row in taken.rows("encounter", place)} - {None}
+        assert named
+        assert named <= {row[0] for row in taken.rows(table, place)}
 
 
 def test_the_known_losses_of_gibleed_are_there(shared_set: SharedSet) -> None:

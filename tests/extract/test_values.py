@@ -52,6 +52,22 @@ def test_numbers(tmp_path: Path, written: str, read: float | None, nulled: int) 
 
 
 @pytest.mark.parametrize(
+    ("given", "misread"),
+    [
+        ({"number": "<5", "unit": "mm Hg"}, 1),  # two values of one row
+        ({"number": "inf"}, 1),
+        ({"number": "5"}, 0),
+        # What nobody listed is left out on purpose: it could be read.
+        ({"unit": "mm Hg", "text": "Ada"}, 0),
+    ],
+)
+def test_rows_of_which_a_number_can_t_be_read_are_counted_apart(
+    tmp_path: Path, given: dict[str, str], misread: int
+) -> None:
+    assert measurement(tmp_path, **given).report.tables["measurement"].rows_misread == misread
+
+
+@pytest.mark.parametrize(
     ("written", "read"),
     [
         ("kg", "kg"),
@@ -323,3 +339,28 @@ def test_a_supply_is_read_in_days_only(
     taken = take_in_files(tmp_path, {"a.ndjson": resources}, "fhir_r4")
     columns = "supply_days, supply_quantity, authored_date"
     assert taken.rows("medication_request", columns) == [(days, 60.0, date(2019, 1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("participant", "is_known", "lost"),
+    [
+        (["Practitioner/d1"], True, 0),
+        (["RelatedPerson/r1", "Practitioner/d1"], True, 0),
+        (["RelatedPerson/r1"], False, 1),
+        (["Practitioner/?"], False, 1),
+        ([None], False, 0),
+        ("Practitioner/d1", False, 1),
+        (None, False, 0),
+    ],
+)
+def test_the_provider_of_a_visit_is_its_first_practitioner(
+    tmp_path: Path, participant: list[str | None] | str | None, is_known: bool, lost: int
+) -> None:
+    if isinstance(participant, list):
+        said: object = [{"individual": {"reference": each}} for each in participant]
+    else:
+        said = participant
+    resources = ndjson(patient(), encounter(participant=said))
+    taken = take_in_files(tmp_path, {"a.ndjson": resources}, "fhir_r4")
+    query = "provider_id is not null, values_nulled"
+    assert taken.rows("encounter", query) == [(is_known, lost)]

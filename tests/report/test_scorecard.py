@@ -173,6 +173,19 @@ def test_no_person_and_no_cell_of_few_persons_is_on_it(site: TinySite) -> None:
     assert "too few persons in most months to be shown" in page
 
 
+def test_deaths_of_a_small_hospital_are_no_line_of_zeros() -> None:
+    """Of 12 months 5 have a death, and no month has enough of them: seven zeros say nothing."""
+    cdm = record(months=12, persons=40)
+    cdm.connection.execute(
+        "insert into death (person_id, death_date) "
+        "select i, date '2020-01-15' + to_months(2 * i) from range(5) r(i)"
+    )
+    found = {each.title: each for each in figures(characterise(cdm)).months}
+    assert found["death"].plot == ""
+    assert found["death"].note.startswith("too few persons in most months to be shown: records")
+    assert found["visit_occurrence"].plot
+
+
 def test_cells_of_ten_persons_are_drawn_and_of_nine_left_out() -> None:
     def plots(persons: int) -> list[str]:
         cdm = record(months=12, persons=persons)

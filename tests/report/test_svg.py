@@ -24,6 +24,18 @@ def test_an_axis_ends_at_a_round_number_that_is_not_below(value: float, top: flo
     assert svg.nice(value) == pytest.approx(top)
 
 
+@pytest.mark.parametrize(
+    ("count", "top"), [(0, 2), (1, 2), (2, 2), (3, 4), (5, 6), (7, 8), (11, 12), (41, 50)]
+)
+def test_the_axis_of_a_count_has_whole_numbers_at_its_end_and_middle(
+    count: float, top: float
+) -> None:
+    assert svg.whole(count) == top
+    drawn = svg.bars([(0, count)], (0, 1), "bars", "rows")
+    assert f">{top / 2:.0f}</text>" in drawn
+    assert f">{top}</text>" in drawn
+
+
 def test_a_line_is_interrupted_where_there_is_no_value() -> None:
     points = [(0, 1.0), (1, 2.0), (2, None), (3, 4.0), (4, 4.0), (5, None), (6, 3.0)]
     drawn = svg.line(points, [str(i) for i in range(7)], "a line", "rows")
@@ -32,7 +44,7 @@ def test_a_line_is_interrupted_where_there_is_no_value() -> None:
 
 
 def test_a_bar_that_is_left_out_is_not_drawn_as_zero() -> None:
-    drawn = svg.bars([(0, 5.0), (1, None), (2, 0.0)], (0, 3), "bars", "mg")
+    drawn = svg.bars([(0, 6.0), (1, None), (2, 0.0)], (0, 3), "bars", "mg")
     assert len(re.findall("<rect", drawn)) == 2
     assert re.findall(r'<rect class="bar" x="[\d.]+" y="10\.0" .* height="150\.0"', drawn)
 

@@ -8,18 +8,23 @@
         'visit_details': {'table': 'visit_detail', 'person': true, 'visit': 'needed'},
         'notes': {'table': 'note', 'person': true, 'visit': 'nulled'},
         'payer_plan_periods': {'table': 'payer_plan_period', 'person': true},
+        'costs': {
+            'table': 'cost', 'person': true, 'record': true, 'excluded': true,
+        },
         'episodes': {'table': 'episode', 'person': true},
         'dose_eras': {'table': 'dose_era', 'person': true},
         'locations': {'table': 'location'},
-        'care_sites': {'table': 'care_site'},
-        'providers': {'table': 'provider'},
+        'care_sites': {'table': 'care_site', 'excluded': true},
+        'providers': {'table': 'provider', 'excluded': true},
     }) }}
 {%- endmacro %}
 
 {#
     Every delivered row of the entity with what became of it. A row whose person is
     not delivered, or whose visit is not and the table needs one, is quarantined;
-    where the table can do without, the visit is nulled.
+    where the table can do without, the visit is nulled. What is about any `record`,
+    named by domain and key, is quarantined without it. What is `excluded` has a
+    column exclusion_rule: the rule that keeps a row out of OMOP.
 -#}
 {% macro settled_records(entity, columns) -%}
     {%- set its = record_tables()[entity] -%}
@@ -61,6 +66,14 @@ visits as (
 ),
 
 {% endif %}
+{% if its.record %}
+records as (
+
+    select * from {{ ref('int_records_in_omop') }}
+
+),
+
+{% endif %}
 merged as (
 
     select
@@ -71,6 +84,9 @@ merged as (
         {% if its.visit %}
         received.delivered_visit_id is not null as visit_is_named,
         visits.visit_occurrence_id,
+        {% endif %}
+        {% if its.record %}
+        records.record_id as found_record_id,
         {% endif %}
         {{ merge_fate() }} as merge_fate
 
@@ -96,6 +112,14 @@ merged as (
         on received.delivered_visit_id = visits.visit_occurrence_id
 
     {% endif %}
+    {% if its.record %}
+    left join records
+        on
+            received.record_domain_id = records.domain_id
+            and received.delivered_record_id = records.record_id
+            and received.person_id = records.person_id
+
+    {% endif %}
 ),
 
 ruled as (
@@ -108,6 +132,12 @@ ruled as (
                 when person_is_missing then 'person_not_delivered'
                 {% if its.visit == 'needed' %}
                 when visit_occurrence_id is null then 'visit_not_delivered'
+                {% endif %}
+                {% if its.excluded %}
+                when exclusion_rule is not null then exclusion_rule
+                {% endif %}
+                {% if its.record %}
+                when found_record_id is null then 'record_not_delivered'
                 {% endif %}
             end
         ) as rule
@@ -132,6 +162,10 @@ settled as (
         {% if its.visit %}
         visit_is_named,
         visit_occurrence_id,
+        {% endif %}
+        {% if its.record %}
+        record_domain_id,
+        found_record_id,
         {% endif %}
         {{ columns | join(',\n        ') }}
 

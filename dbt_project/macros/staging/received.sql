@@ -18,10 +18,11 @@
         'specimens': ['omop_cdm'],
         'notes': ['omop_cdm'],
         'payer_plan_periods': ['omop_cdm', 'synthea_csv'],
+        'costs': ['omop_cdm', 'synthea_csv'],
         'episodes': ['omop_cdm'],
         'dose_eras': ['omop_cdm'],
-        'locations': ['omop_cdm'],
-        'care_sites': ['omop_cdm', 'synthea_csv'],
-        'providers': ['omop_cdm', 'synthea_csv'],
+        'locations': ['fhir_r4', 'omop_cdm'],
+        'care_sites': ['fhir_r4', 'omop_cdm', 'synthea_csv'],
+        'providers': ['fhir_r4', 'omop_cdm', 'synthea_csv'],
     }[entity]) }}
 {%- endmacro %}

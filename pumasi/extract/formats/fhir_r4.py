@@ -1,7 +1,7 @@
 """FHIR R4 as a source: the resource types that enter, and what of each.
 
-`structure` is what DuckDB parses of a resource; everything else in it is never looked at. Names,
-addresses, telecom, narrative and display texts are in no structure. Codes stay lists of
+`structure` is what DuckDB parses of a resource; everything else in it is never looked at. Names of
+persons, streets, telecom, narrative and display texts are in no structure. Codes stay lists of
 (system, code), so that the transformation chooses, not the reader.
 """
 
@@ -186,6 +186,34 @@ def _encounter(path: str = "r.encounter.reference") -> Column:
     )
 
 
+def _place(name: str, resource: str, path: str) -> Column:
+    """What many persons share, as a hospital or a doctor."""
+    return Column(
+        name,
+        Kind.PLACE,
+        (_referred(path, resource),),
+        domain=name.removesuffix("_id"),
+        offered=_given(path),
+    )
+
+
+def _participant() -> Column:
+    """The first Practitioner of a visit; that there is none among its participants is counted."""
+    references = "list_transform(r.participant, lambda p: p.individual.reference)"
+    practitioner = _referred("p", "Practitioner")
+    return Column(
+        "provider_id",
+        Kind.PLACE,
+        (
+            f"list_filter(list_transform({references}, lambda p: {practitioner}), "
+            "lambda p: p <> '')[1]",
+        ),
+        domain="provider",
+        offered=f"coalesce((list_count({references}) > 0)::integer, "
+        f"{_odd('participant', 'ARRAY')})",
+    )
+
+
 def _codings(field: str, name: str = "codings") -> Column:
     """The codings of a CodeableConcept."""
     path = f"r.{field}.coding"
@@ -282,6 +310,8 @@ FHIR_R4 = Format(
                 "subject": REFERENCE,
                 "period": PERIOD,
                 "type": [CODEABLE],
+                "participant": [{"individual": REFERENCE}],
+                "serviceProvider": REFERENCE,
             },
             _id("encounter_id", "visit"),
             _subject(),
@@ -301,6 +331,8 @@ FHIR_R4 = Format(
                 sql_type=CODINGS,
                 offered=f"coalesce(len({TYPE_CODINGS}), {_odd('type', 'ARRAY')})",
             ),
+            _participant(),
+            _place("care_site_id", "Organization", "r.serviceProvider.reference"),
         ),
         _resource(
             "condition",
@@ -522,6 +554,52 @@ FHIR_R4 = Format(
             _status(),
             _codings("vaccineCode"),
             _day("occurrence_date", "r.occurrenceDateTime", others=("r.occurrenceString",)),
+        ),
+        _resource(
+            "organization",
+            "Organization",
+            {"type": [CODEABLE], "name": "VARCHAR"},
+            Column("care_site_id", Kind.PLACE, ("r.id",), required=True, domain="care_site"),
+            Column("type_code", Kind.CODE, ('r."type"[1].coding[1].code',)),
+            Column("name", Kind.VALUE, ("r.name",)),
+        ),
+        _resource(
+            "location",
+            "Location",
+            {
+                "address": {"state": "VARCHAR", "district": "VARCHAR", "country": "VARCHAR"},
+                "managingOrganization": REFERENCE,
+            },
+            Column("location_id", Kind.PLACE, ("r.id",), required=True, domain="location"),
+            _place("care_site_id", "Organization", "r.managingOrganization.reference"),
+            Column("state", Kind.VALUE, ("r.address.state",)),
+            Column("county", Kind.VALUE, ("r.address.district",)),
+            Column("country", Kind.VALUE, ("r.address.country",)),
+        ),
+        _resource(
+            "practitioner",
+            "Practitioner",
+            {"gender": "VARCHAR"},
+            Column("provider_id", Kind.PLACE, ("r.id",), required=True, domain="provider"),
+            Column("gender", Kind.VALUE, ("r.gender",), values=GENDERS),
+        ),
+        _resource(
+            "practitioner_role",
+            "PractitionerRole",
+            {
+                "practitioner": REFERENCE,
+                "organization": REFERENCE,
+                "specialty": [{"coding": [{"code": "VARCHAR"}], "text": "VARCHAR"}],
+            },
+            Column("role_id", Kind.PLACE, ("r.id",), required=True, domain="provider_role"),
+            _place("provider_id", "Practitioner", "r.practitioner.reference"),
+            _place("care_site_id", "Organization", "r.organization.reference"),
+            # Some say the specialty in words alone.
+            Column(
+                "specialty",
+                Kind.VALUE,
+                ("coalesce(r.specialty[1].text, r.specialty[1].coding[1].code)",),
+            ),
         ),
     ),
 )

@@ -2,16 +2,17 @@
 
 Names are those of CDM 5.4; where 5.3 called a column otherwise, that name is a second source.
 Day of birth, source identifiers, free text (sig, stop_reason, the text of notes), names, licence
-numbers, addresses, numbers of single devices or samples, and times of day stay outside. So does a
-table whose rows name no person though they are about one (cost, fact_relationship, episode_event,
-note_nlp): what it holds of a person who withdraws could not be found.
+numbers, addresses, numbers of single devices or samples, and times of day stay outside. A row of
+cost names no person and gets the one of the record whose cost it is. Three other tables whose rows
+name nobody stay outside: fact_relationship may be about two persons, episode_event names tables by
+concepts of its own, and note_nlp without the words around a term does not say whether it is so.
 
 What a result is made of (values, units, ends, the visit, the source's code) is *expected*: both
 versions have it, so where it is missing it was renamed or left out by mistake. What describes
 (types, statuses, ranges, race) may be missing, and so may what one of the versions lacks.
 """
 
-from pumasi.extract.contract import Column, Format, Kind, Table
+from pumasi.extract.contract import Column, Format, Kind, Record, Table
 
 GENDERS = ("F", "M", "female", "male", "other", "unknown", "O", "U")
 RACES = (
@@ -54,6 +55,55 @@ def _date(name: str) -> Column:
 
 def _codes(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name, Kind.CODE, expected=True) for name in names)
+
+
+# Whose cost a row of cost may be: the domain that it names, the table of that, and its key.
+_COSTLY = (
+    ("Visit", "visit_occurrence", "visit_occurrence_id", "visit"),
+    ("Condition", "condition_occurrence", "condition_occurrence_id", "condition"),
+    ("Drug", "drug_exposure", "drug_exposure_id", "drug"),
+    ("Procedure", "procedure_occurrence", "procedure_occurrence_id", "procedure"),
+    ("Device", "device_exposure", "device_exposure_id", "device"),
+    ("Measurement", "measurement", "measurement_id", "measurement"),
+    ("Observation", "observation", "observation_id", "observation"),
+    ("Specimen", "specimen", "specimen_id", "specimen"),
+)
+
+
+def _cost() -> Table:
+    """The cost of a record: one source column is its key, whichever table it is of."""
+    keys = tuple(
+        Column(
+            key,
+            Kind.VISIT if domain == "visit" else Kind.EVENT,
+            ("cost_event_id",),
+            expected=True,
+            domain=domain,
+        )
+        for _, _, key, domain in _COSTLY
+    )
+    amounts = (
+        "total_charge", "total_cost", "total_paid", "paid_by_payer", "paid_by_patient",
+        "paid_patient_copay", "paid_patient_coinsurance", "paid_patient_deductible",
+        "paid_by_primary", "paid_ingredient_cost", "paid_dispensing_fee", "amount_allowed",
+    )  # fmt: skip
+    return Table(
+        "cost",
+        (
+            _key("cost_id", "cost"),
+            Column("person_id", Kind.PERSON, domain="person"),
+            Column("cost_domain_id", Kind.CODE, required=True),
+            *keys,
+            *_integers("cost_type_concept_id", "currency_concept_id"),
+            *(Column(name, Kind.DOUBLE) for name in amounts),
+            Column("payer_plan_period_id", Kind.EVENT, domain="payer_plan_period"),
+            *_integers("revenue_code_concept_id", "drg_concept_id"),
+        ),
+        about=tuple(
+            Record(key, table, key, f"rows.cost_domain_id = '{name}'")
+            for name, table, key, _ in _COSTLY
+        ),
+    )
 
 
 OMOP_CDM = Format(
@@ -314,6 +364,7 @@ OMOP_CDM = Format(
                 _date("dose_era_end_date"),
             ),
         ),
+        _cost(),
         Table(
             "location",
             (

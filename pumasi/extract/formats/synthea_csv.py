@@ -1,9 +1,11 @@
 """Synthea 3.x CSV as a source: the tables and columns that enter.
 
-Names, addresses, numbers of documents and of devices, and costs stay outside. Rows other than
-patients, encounters, organizations and providers have no identifier; their natural key is made of
-what is kept of them. Every version since 3.0 has the columns that are *expected*: without one, data
-would be lost. Exports that give years alone in payer_transitions have those rows in quarantine.
+Names, addresses, and numbers of documents and of devices stay outside. Rows other than patients,
+encounters, organizations, providers and transactions of claims have no identifier; their natural
+key is made of what is kept of them. Costs are read of the transactions, which say who paid; the
+sums in other tables repeat them. Every version since 3.0 has the columns that are *expected*:
+without one, data would be lost. Exports that give years alone in payer_transitions have those rows
+in quarantine.
 """
 
 from pumasi.extract.contract import Column, Format, Kind, Table
@@ -130,6 +132,20 @@ SYNTHEA_CSV = Format(
                 Column("end_date", Kind.DATE, ("end_year", "end_date"), required=True),
                 # Of a payer there is an id that is the same in every export.
                 Column("payer", Kind.CODE, expected=True),
+            ),
+        ),
+        Table(
+            "claims_transactions",
+            (
+                Column("transaction_id", Kind.EVENT, ("id",), required=True, domain="transaction"),
+                Column("patient_id", Kind.PERSON, ("patientid",), required=True, domain="person"),
+                Column(
+                    "encounter_id", Kind.VISIT, ("appointmentid",), expected=True, domain="visit"
+                ),
+                Column("type", Kind.CODE, required=True),
+                Column("amount", Kind.DOUBLE, expected=True),
+                Column("method", Kind.CODE, expected=True),
+                Column("payments", Kind.DOUBLE, expected=True),
             ),
         ),
         Table(

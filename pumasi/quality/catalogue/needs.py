@@ -53,6 +53,11 @@ _NEEDS |= {
     "isDuringStay": _VISIT_DAYS,
     "isNotAfterDeath": (("death", "person_id"), ("death", "death_date")),
     "staysDoNotOverlap": (*_VISIT_DAYS, ("visit_occurrence", "person_id")),
+    "isOfItsVisitsPerson": (
+        ("visit_occurrence", "visit_occurrence_id"),
+        ("visit_occurrence", "person_id"),
+    ),
+    "birthsDoNotHeap": (("person", "year_of_birth"), ("person", "month_of_birth")),
 }
 # The field of the check's own table by which it is joined to what it is compared with.
 _JOINED_BY = {
@@ -69,6 +74,7 @@ _JOINED_BY = {
     "isDuringStay": "visit_occurrence_id",
     "isNotAfterDeath": "person_id",
     "eventsAreNotRepeated": "person_id",
+    "isOfItsVisitsPerson": "person_id",
     "valueFitsUnit": "unit_concept_id",
     "valuesAreCentred": "unit_concept_id",
 }

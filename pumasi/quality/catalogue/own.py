@@ -1,4 +1,8 @@
-"""Families of checks that DQD lacks: repeated events, order within a stay, death, values by unit.
+"""Families of checks that DQD lacks: what is told of one person, one visit, one day or one unit.
+
+A visit and what happened at it are of one person. Fields that marts rest on are known for most
+rows: days of supply (nearly every order has them), route (many an inpatient order lacks it). Of the
+months of birth none is that of many: 3 % in one are an unknown day that was given a default.
 
 Limits of values (`own_checks.csv`) say which values of a test would rather be of another unit. They
 were set on simulated hospitals, well outside what those hold (half the 0.3 % and twice the 99.7 %
@@ -119,6 +123,62 @@ def _overlap_conditions(cdm: Cdm, check: ConcreteCheck) -> Conditions:
     return Conditions("true", f"coalesce({start} < t.ended, false)")
 
 
+def _with_visitors(cdm: Cdm, table: str, checks: Sequence[ConcreteCheck]) -> str:
+    id_ = "visit_occurrence_id"
+    visit, person = (cdm.column("visit_occurrence", name, "v") for name in (id_, "person_id"))
+    # Of two rows of a visit either person will do: that there are two is what keys are asked for.
+    visitors = (
+        f"select {visit} as visit_id, min({person}) as person_id, max({person}) as other_id"
+        f" from {cdm.relation('visit_occurrence')} as v group by 1"
+    )
+    key = cdm.like(table, id_, "visit_occurrence", id_)
+    return f"{cdm.relation(table)} as t left join ({visitors}) as v on v.visit_id = {key}"
+
+
+def _visitor_conditions(cdm: Cdm, check: ConcreteCheck) -> Conditions:
+    person = cdm.like(check.table, "person_id", "visit_occurrence", "person_id")
+    return Conditions("v.person_id is not null", f"{person} not in (v.person_id, v.other_id)")
+
+
+def _rows(cdm: Cdm, table: str, checks: Sequence[ConcreteCheck]) -> str:
+    return f"{cdm.relation(table)} as t"
+
+
+def _known_conditions(cdm: Cdm, check: ConcreteCheck) -> Conditions:
+    field = cdm.column(check.table, check.field)
+    if not check.field.endswith("_concept_id"):
+        return Conditions("true", f"{field} is null")
+    other = cdm.column(check.table, check.field, "k")
+    known = f"exists (from {cdm.relation(check.table)} as k where coalesce({other}, 0) <> 0)"
+    return Conditions(known, f"coalesce({field}, 0) = 0")
+
+
+def _births(cdm: Cdm) -> tuple[str, str]:
+    year, month = (cdm.column("person", name) for name in ("year_of_birth", "month_of_birth"))
+    return year, month
+
+
+def _commonest_birth(cdm: Cdm) -> str:
+    year, month = _births(cdm)
+    return (
+        f"select {year} as year, {month} as month, count(*) as n, sum(n) over () as persons"
+        f" from {cdm.relation('person')} as t where {year} is not null and {month} is not null"
+        " group by 1, 2 order by n desc, 1, 2 limit 1"
+    )
+
+
+def _birth_counts(cdm: Cdm, checks: Sequence[ConcreteCheck]) -> str:
+    return f"select 0, n, persons from ({_commonest_birth(cdm)})"
+
+
+def _birth_offenders(cdm: Cdm, check: ConcreteCheck) -> tuple[str, str]:
+    year, month = _births(cdm)
+    return (
+        f"{cdm.relation('person')} as t, ({_commonest_birth(cdm)}) as b",
+        f"{year} = b.year and {month} = b.month",
+    )
+
+
 def _value_counts(cdm: Cdm, checks: Sequence[ConcreteCheck]) -> str:
     concept, unit, value = _value_columns(cdm, checks[0])
     return (
@@ -161,5 +221,8 @@ OWN_FAMILIES: Mapping[str, RowFamily | GroupFamily] = {
     "stays": RowFamily(_with_stays, _stay_conditions),
     "deaths": RowFamily(_with_deaths, _death_conditions),
     "overlaps": RowFamily(_stays_in_order, _overlap_conditions),
+    "visitors": RowFamily(_with_visitors, _visitor_conditions),
+    "known": RowFamily(_rows, _known_conditions),
+    "births": GroupFamily(_birth_counts, _asked_once, _birth_offenders),
     "values": GroupFamily(_value_counts, _value_asked, _value_offenders),
 }

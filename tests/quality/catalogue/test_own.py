@@ -191,6 +191,73 @@ CASES: list[tuple[Case, list[int]]] = [
     ),
     (
         Case(
+            "isOfItsVisitsPerson",
+            "measurement",
+            numbered("visit_occurrence", visit(1, INPATIENT, 1, 2), visit(2, OUTPATIENT, 1, 1))
+            | numbered(
+                "measurement",
+                *(
+                    {"person_id": person, "visit_occurrence_id": visit_id}
+                    for person, visit_id in (
+                        (1, 1),
+                        (2, 1),
+                        (1, 2),
+                        (2, 2),
+                        # At no visit, or at none that is known: not looked at.
+                        (1, None),
+                        (1, 9),
+                    )
+                ),
+            ),
+            2,
+            4,
+            "visit_occurrence_id",
+        ),
+        [2, 3],
+    ),
+    (
+        Case(
+            "isKnown",
+            "drug_exposure",
+            numbered("drug_exposure", *({"days_supply": days} for days in (30, None, 0, 1))),
+            1,
+            4,
+            "days_supply",
+        ),
+        [2],
+    ),
+    (
+        Case(
+            "isKnown",
+            "drug_exposure",
+            numbered("drug_exposure", *({"route_concept_id": id_} for id_ in (0, None, 4132161))),
+            2,
+            3,
+            "route_concept_id",
+        ),
+        [1, 2],
+    ),
+    (
+        Case(
+            "birthsDoNotHeap",
+            "person",
+            {
+                "person": [
+                    {"person_id": n, "year_of_birth": year, "month_of_birth": month}
+                    for n, (year, month) in enumerate(
+                        # The year alone is no month, and one month of two years is two.
+                        [(1911, 1), (1911, 1), (1911, None), (1911, None), (1911, None), (1912, 1)],
+                        start=1,
+                    )
+                ]
+            },
+            2,
+            3,
+        ),
+        [1, 2],
+    ),
+    (
+        Case(
             "valueFitsUnit",
             "measurement",
             numbered(
@@ -263,8 +330,10 @@ def test_of_few_values_nothing_is_said(count: int, status: str) -> None:
 
 
 def test_every_own_type_says_how_few_are_too_few() -> None:
+    # A visit of another person is no matter of chance: of any number something is said.
+    others = {"isDuringStay": 200, "staysDoNotOverlap": 50, "isOfItsVisitsPerson": 1}
     assert {t.name: t.fewest for t in own_types().values()} == {
-        name: 200 if name == "isDuringStay" else 300 for name in own_types()
+        name: others.get(name, 300) for name in own_types()
     }
 
 
@@ -283,6 +352,8 @@ def test_of_an_empty_table_there_is_nothing_to_check(case: Case) -> None:
         ("isNotAfterDeath", "measurement", "measurement_date", "death.death_date"),
         ("staysDoNotOverlap", "visit_occurrence", "", "visit_occurrence.visit_end_date"),
         ("valueFitsUnit", "measurement", "value_as_number", "measurement.unit_concept_id"),
+        ("isOfItsVisitsPerson", "note", "visit_occurrence_id", "visit_occurrence.person_id"),
+        ("birthsDoNotHeap", "person", "", "person.month_of_birth"),
     ],
 )
 def test_what_a_check_compares_with_may_not_be_there(
@@ -295,6 +366,23 @@ def test_what_a_check_compares_with_may_not_be_there(
 
     assert outcome.status is Status.NOT_APPLICABLE
     assert outcome.message == f"nothing to check: there is no field {missing}"
+
+
+@pytest.mark.parametrize(
+    ("field", "row", "message"),
+    [
+        ("days_supply", {"person_id": 1}, "the field has no value"),
+        ("route_concept_id", {"route_concept_id": 0}, "there is nothing that it looks at"),
+    ],
+)
+def test_a_field_that_is_not_recorded_at_all_is_not_asked_for_values(
+    field: str, row: Mapping[str, Any], message: str
+) -> None:
+    rows = numbered("drug_exposure", *[row] * 300)
+    outcome = result_of(tiny_cdm(rows), check_of("isKnown", "drug_exposure", field)).outcome
+
+    assert outcome.status is Status.NOT_APPLICABLE
+    assert outcome.message == f"nothing to check: {message}"
 
 
 def test_no_name_is_one_of_dqd_s() -> None:

@@ -1,6 +1,6 @@
 -- References that lead nowhere, by OMOP table. A row whose person is not
 -- delivered is quarantined; a visit that is not delivered is nulled and the row
--- stays, unless its table needs one.
+-- stays, unless its table needs one. A cost needs the record that it is of.
 with
 
 events as (
@@ -99,8 +99,11 @@ persons_referred as (
 
     select
         '{{ its.table }}' as table_name,
-        case when rule = 'visit_not_delivered' then 'in_omop' else fate end
-            as fate,
+        case
+            when rule in ('visit_not_delivered', 'record_not_delivered')
+                then 'in_omop'
+            else fate
+        end as fate,
         1 as row_count
     from {{ entity }}
     {% endfor %}
@@ -147,6 +150,20 @@ visits_referred as (
 
 ),
 
+records_referred as (
+    {% for entity, its in record_tables().items() if its.record %}
+
+    select
+        '{{ its.table }}' as table_name,
+        found_record_id is null as record_is_null
+    from {{ entity }}
+
+    where fate = 'in_omop' or rule = 'record_not_delivered'
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
 losses as (
 
     select
@@ -171,6 +188,18 @@ losses as (
         sum(case when visit_is_null then row_count else 0 end) as rows_lost
 
     from visits_referred
+
+    group by table_name
+
+    union all
+
+    select
+        table_name,
+        'record' as reference,
+        count(*) as rows_referring,
+        sum(case when record_is_null then 1 else 0 end) as rows_lost
+
+    from records_referred
 
     group by table_name
 

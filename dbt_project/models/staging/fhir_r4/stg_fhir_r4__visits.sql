@@ -43,8 +43,8 @@ renamed as (
         cast(null as bigint) as preceding_visit_occurrence_id,
 
         -- where and by whom
-        cast(null as bigint) as provider_id,
-        cast(null as bigint) as care_site_id
+        source.provider_id,
+        source.care_site_id
 
     from source
 

@@ -19,6 +19,7 @@ renamed as (
         care_site_id as record_id,
         {{ content_hash() }} as content_hash,
         cast(null as varchar) as source_version,
+        cast(null as varchar) as exclusion_rule,
 
         -- care site
         care_site_name,

@@ -25,6 +25,7 @@ renamed as (
         source.provider_id as record_id,
         {{ content_hash() }} as content_hash,
         cast(null as varchar) as source_version,
+        cast(null as varchar) as exclusion_rule,
 
         -- provider
         cast(null as integer) as specialty_concept_id,
