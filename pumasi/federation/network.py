@@ -175,16 +175,23 @@ class Run:
         subject: the task or study whose rows are asked for.
         masked: whether addends of totals are hidden.
         limits: the fewest that a sum may be over.
+        run: identifies the run; None for a new one. Of an earlier one, to go on or to be replayed.
     """
 
     def __init__(
-        self, transport: Transport, subject: str, *, masked: bool = True, limits: Limits = LIMITS
+        self,
+        transport: Transport,
+        subject: str,
+        *,
+        masked: bool = True,
+        limits: Limits = LIMITS,
+        run: str | None = None,
     ) -> None:
         self.transport = transport
         self.subject = subject
         self.masked = masked
         self.limits = limits
-        self.id = uuid4().hex
+        self.id = run or uuid4().hex
         self.exchanges = 0
         self.releases: dict[str, str] = {}
         self.heads: dict[str, str] = {}
