@@ -1,4 +1,4 @@
-"""The record of a run at the hub: every request and reply as it travelled, to be replayed in audits.
+"""The record of a run at the hub: every request and reply as it travelled, for audits.
 
 Replies of masked sums hold uniform words, replies of `each` what a hospital answered: how long they
 may be kept is what the approvals say.
