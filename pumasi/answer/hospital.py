@@ -20,12 +20,14 @@ import duckdb
 from pumasi import audit
 from pumasi.answer.task_rows import task_rows
 from pumasi.config.paths import SitePaths
-from pumasi.disclosure.airlock import Outgoing, addend, own_answer
+from pumasi.disclosure.airlock import Outgoing, addend, own_answer, private_addend
 from pumasi.disclosure.answered import Answered
 from pumasi.disclosure.approval import Approval, require_approval
 from pumasi.disclosure.differencing import Persons, tells_of_few
+from pumasi.disclosure.ledger import Budget, require_budget
 from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.errors import AuditError, GateClosedError, QueryError, ReleaseError, TaskError
+from pumasi.federation.fixed_point import Words
 from pumasi.federation.masks import MaskKey, mask
 from pumasi.federation.messages import Mode, Reply, Request, all_parts
 from pumasi.federation.query import Query
@@ -98,8 +100,12 @@ class Hospital:
         queries = self._queries(request)
         approval = self._approval(request, queries, now)
         opened = self._open(request.subject, approval, now)
-        persons = self._persons(request, queries, opened.rows, approval)
-        outgoing = self._outgoing(request, queries, opened.rows, approval)
+        if request.privacy is None and approval.privacy is None:
+            persons = self._persons(request, queries, opened.rows, approval)
+            outgoing = self._outgoing(request, queries, opened.rows, approval)
+        else:
+            persons = []
+            outgoing = self._private(request, queries, opened.rows, approval)
         about = {
             **_about(request),
             "approval": approval.id,
@@ -107,6 +113,7 @@ class Hospital:
             "queries": [f"{query.name} {query.hash[:16]}" for query in queries],
             "outcomes": sorted({getattr(query, "outcome", "") for query in queries} - {""}),
             "numbers": len(outgoing.words),
+            "rho": request.privacy.rho if request.privacy else "exact",
         }
         head = self._log("intended", now, about)
         reply = Reply.of(self.name, request, outgoing.words, opened.release, str(head)).to_bytes()
@@ -118,6 +125,7 @@ class Hospital:
                 subject=request.subject,
                 mode=request.mode.value,
                 entries=len(outgoing.words),
+                rho=request.privacy.rho if request.privacy else None,
                 reply=reply,
                 persons=persons,
             )
@@ -187,12 +195,28 @@ class Hospital:
                 return own_answer(
                     queries, rows, replace(approval.limits, outcome=approval.minimum_persons)
                 )
-            size = sum(part.size for part in all_parts(queries))
-            public = {name: self.public_keys[name] for name in request.contributors}
-            masks = mask(self.key, self.name, public, request.hash.encode(), size)
+            masks = self._masks(request, queries)
             return addend(queries, rows, masks, approval.limits, len(request.contributors))
         except QueryError:
             raise RefusedError(Refusal.PARAMETERS) from None
+
+    def _private(
+        self, request: Request, queries: list[Query], rows: Rows, approval: Approval
+    ) -> Outgoing:
+        """An addend with noise, within what is left of the budget."""
+        if request.privacy is None or approval.privacy is None or request.mode is Mode.EACH:
+            raise RefusedError(Refusal.NOT_PRIVATE)
+        budget = Budget(approval.privacy.epsilon, approval.privacy.delta)
+        require_budget(self.answered.spent(), request.privacy.rho, budget)
+        try:
+            return private_addend(queries, rows, self._masks(request, queries), request.privacy)
+        except QueryError:
+            raise RefusedError(Refusal.NOT_PRIVATE) from None
+
+    def _masks(self, request: Request, queries: list[Query]) -> Words:
+        size = sum(part.size for part in all_parts(queries))
+        public = {name: self.public_keys[name] for name in request.contributors}
+        return mask(self.key, self.name, public, request.hash.encode(), size)
 
     def _require_room(self, request: Request, queries: list[Query], rows: Rows) -> None:
         """Refuse more numbers of the hospital's own than a third of its persons."""

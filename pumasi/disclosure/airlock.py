@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pumasi.disclosure.noise import private_words
 from pumasi.disclosure.refusal import Refusal, RefusedError
+from pumasi.errors import QueryError
 from pumasi.federation.fixed_point import Words, encode
-from pumasi.federation.messages import all_parts
+from pumasi.federation.messages import Privacy, all_parts
 from pumasi.federation.network import Limits
 from pumasi.federation.query import Query, flatten
 from pumasi.federation.rows import Rows
@@ -55,6 +57,23 @@ def addend(
         refuse_aimed(query, chosen, limits)
         entries.append(flatten(query.parts(), query.compute(chosen)))
     words = encode(np.concatenate(entries), all_parts(queries), addends)
+    return Outgoing(words + masks, _AIRLOCK)
+
+
+def private_addend(queries: list[Query], rows: Rows, masks: Words, privacy: Privacy) -> Outgoing:
+    """The hospital's addend to totals, with noise: who is in it can't be told.
+
+    The contributions of a person to all queries of the exchange are clipped as one.
+
+    Raises:
+        QueryError: a query can't be answered with noise, or not with this clip.
+    """
+    chosen = {query.keys for query in queries}
+    if len(chosen) > 1:
+        raise QueryError("queries of one exchange with noise are of the same persons")
+    of = chosen.pop().chosen(rows)
+    contributions = np.hstack([query.contributions(of) for query in queries])
+    words = private_words(contributions, all_parts(queries), privacy.clip, privacy.rho)
     return Outgoing(words + masks, _AIRLOCK)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pumasi.disclosure.differencing import Persons
+from pumasi.disclosure.ledger import Spent
 
 _TABLES = """
 create table if not exists exchange (
@@ -22,6 +23,7 @@ create table if not exists exchange (
     subject text not null,
     mode text not null,
     entries integer not null,
+    rho real,
     reply blob not null,
     primary key (run, number)
 );
@@ -62,6 +64,13 @@ class Answered:
             query = "select coalesce(sum(entries), 0) from exchange where subject = ? and mode = ?"
             return int(database.execute(query, (subject, mode)).fetchone()[0])
 
+    def spent(self) -> Spent:
+        """What all answers together have spent."""
+        with self._open() as database:
+            query = "select total(rho), count(*) - count(rho) from exchange"
+            rho, exact = database.execute(query).fetchone()
+        return Spent(float(rho), int(exact))
+
     def keep(
         self,
         *,
@@ -71,18 +80,22 @@ class Answered:
         subject: str,
         mode: str,
         entries: int,
+        rho: float | None,
         reply: bytes,
         persons: Sequence[Persons],
     ) -> None:
-        """Keep a reply and of whom it is. Raises sqlite3.Error if the exchange has one."""
+        """Keep a reply, of whom it is and what it spent (None: it is exact).
+
+        Raises sqlite3.Error if the exchange has one.
+        """
         with self._open() as database:
             database.executemany(
                 "insert or ignore into persons values (?, ?, ?)",
                 [(each.key, each.subject, each.to_bytes()) for each in persons],
             )
             database.execute(
-                "insert into exchange values (?, ?, ?, ?, ?, ?, ?)",
-                (run, number, request, subject, mode, entries, reply),
+                "insert into exchange values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (run, number, request, subject, mode, entries, rho, reply),
             )
 
     @contextmanager

@@ -32,6 +32,15 @@ from pumasi.federation.query import Kind, canonical
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
+class PrivacyBudget(BaseModel):
+    """What the hospital may spend in all, over every task and study: epsilon at delta."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epsilon: Annotated[float, Field(gt=0)]
+    delta: Annotated[float, Field(gt=0, lt=1e-3)]
+
+
 class Approval(BaseModel):
     """What may be asked of this hospital for one task or study.
 
@@ -48,6 +57,7 @@ class Approval(BaseModel):
         minimum_outcome: fewest persons with (or without) the outcome of a cell of a sum.
         protocol: SHA-256 of the locked protocol; without it no effect is estimated.
         retention_days: how long the hub may keep what was answered.
+        privacy: with it everything is answered with noise, until the budget is spent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +74,7 @@ class Approval(BaseModel):
     minimum_outcome: Annotated[int, Field(ge=3)] = 10
     protocol: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     retention_days: Annotated[int, Field(ge=0)] = 365
+    privacy: PrivacyBudget | None = None
 
     @property
     def limits(self) -> Limits:

@@ -10,10 +10,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pumasi.errors import FederationError, QueryError
 from pumasi.federation.fixed_point import Words
@@ -36,6 +36,18 @@ class _Message(BaseModel):
         return canonical(self.model_dump(mode="json"))
 
 
+class Privacy(_Message):
+    """Noise that an exchange is to be answered with.
+
+    Args:
+        clip: longest contribution of a person, in units of the scales of the parts.
+        rho: what each hospital spends, zero-concentrated differential privacy.
+    """
+
+    clip: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rho: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class Request(_Message):
     """One exchange, as every hospital gets it.
 
@@ -46,6 +58,7 @@ class Request(_Message):
         mode: what of the answers may be seen.
         contributors: all hospitals that are asked, sorted.
         queries: as `Query.to_dict` writes them.
+        privacy: noise of the answers; None for exact ones.
     """
 
     run: str
@@ -54,6 +67,7 @@ class Request(_Message):
     mode: Mode
     contributors: tuple[str, ...]
     queries: tuple[dict[str, Any], ...]
+    privacy: Privacy | None = None
 
     @classmethod
     def of(
@@ -64,6 +78,7 @@ class Request(_Message):
         mode: Mode,
         contributors: Sequence[str],
         queries: Sequence[Query],
+        privacy: Privacy | None = None,
     ) -> Request:
         """The request that asks these queries."""
         asked = tuple(query.to_dict() for query in queries)
@@ -74,6 +89,7 @@ class Request(_Message):
             mode=mode,
             contributors=tuple(sorted(contributors)),
             queries=asked,
+            privacy=privacy,
         )
 
     @classmethod

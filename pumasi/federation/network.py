@@ -15,7 +15,7 @@ import numpy as np
 
 from pumasi.errors import FederationError, SuppressedError
 from pumasi.federation.fixed_point import Words, decode
-from pumasi.federation.messages import Mode, Reply, Request, all_parts
+from pumasi.federation.messages import Mode, Privacy, Reply, Request, all_parts
 from pumasi.federation.query import Counts, Query, unflatten
 from pumasi.federation.rows import Bools, Floats
 
@@ -175,6 +175,7 @@ class Run:
         subject: the task or study whose rows are asked for.
         masked: whether addends of totals are hidden.
         limits: the fewest that a sum may be over.
+        privacy: noise that hospitals add; None for exact answers.
         run: identifies the run; None for a new one. Of an earlier one, to go on or to be replayed.
     """
 
@@ -185,12 +186,14 @@ class Run:
         *,
         masked: bool = True,
         limits: Limits = LIMITS,
+        privacy: Privacy | None = None,
         run: str | None = None,
     ) -> None:
         self.transport = transport
         self.subject = subject
         self.masked = masked
         self.limits = limits
+        self.privacy = privacy
         self.id = run or uuid4().hex
         self.exchanges = 0
         self.releases: dict[str, str] = {}
@@ -220,7 +223,9 @@ class Run:
     def _asked(self, mode: Mode, queries: Sequence[Query]) -> dict[str, Words]:
         self.exchanges += 1
         hospitals = self.transport.hospitals
-        request = Request.of(self.id, self.exchanges, self.subject, mode, hospitals, queries)
+        request = Request.of(
+            self.id, self.exchanges, self.subject, mode, hospitals, queries, self.privacy
+        )
         replies = self.transport.carry(request.to_bytes())
         if missing := sorted(set(hospitals) - set(replies)):
             raise FederationError(f"no reply of {', '.join(missing)}: there is no sum without all")

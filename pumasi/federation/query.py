@@ -89,6 +89,14 @@ class Query(BaseModel):
         """
         raise NotImplementedError
 
+    def contributions(self, rows: Rows) -> Floats:
+        """What each person adds to the answer, all rows summed, shape (persons, entries).
+
+        Raises:
+            QueryError: the type can't be answered with noise.
+        """
+        raise QueryError(f"query {self.name} can't be answered with noise")
+
     def subsets(self, rows: Rows) -> list[Rows]:
         """Every set of rows that some part of the answer is computed of."""
         return [rows]

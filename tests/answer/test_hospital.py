@@ -15,7 +15,7 @@ from pumasi.disclosure.approval import Approval, make_steward_key, revoke, sign
 from pumasi.errors import FederationError
 from pumasi.estimate.glm import Glm, fit_glm
 from pumasi.federation.masks import MaskKey
-from pumasi.federation.messages import Mode, Request
+from pumasi.federation.messages import Mode, Privacy, Request
 from pumasi.federation.network import InProcess, Run
 from pumasi.federation.queries import Family, Fit, GlmStep, Moments
 from pumasi.federation.query import Kind, Query
@@ -268,3 +268,36 @@ def test_nothing_of_a_row_is_in_the_log_or_in_the_record(three: Three) -> None:
     kept = three.sites["bada"].paths.answers.read_bytes()
     assert not any(int(person).to_bytes(8, "little") in kept for person in persons if person > 255)
     assert three.sites["bada"].paths.answers.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_private_task_answers_with_noise_until_its_budget_is_spent(three: Three) -> None:
+    for name in NAMES:
+        (three.sites[name].paths.approvals / "made_up.json").unlink()
+        three.approve(name, privacy={"epsilon": 3.0, "delta": 1e-6})
+    exact = request()
+    assert three.reply("bada", exact)["refusal"] == "query_can_not_be_answered_with_noise"
+    privacy = Privacy(clip=4.0, rho=0.04)
+    network = InProcess({name: three.answering(name) for name in NAMES})
+    run = Run(network, "made_up", privacy=privacy)
+    [total] = run.total([MOMENTS])
+    # Three hospitals, each with noise of 4 / sqrt(0.08) = 14.1 persons.
+    persons = sum(1 for i in range(400) if i % 50 != 7 and i % 40 != 9 and i % 45 != 3)
+    assert total.number("persons") == pytest.approx(3 * persons, abs=5 * 14.2 * 3**0.5)
+    assert total.number("persons") != round(total.number("persons"))
+    first = three.hospitals["bada"].answered.spent()
+    assert (first.rho, first.exact) == (pytest.approx(0.04), 0)
+    answer = three.answering("bada")
+    again = Request.of(run.id, 1, "made_up", Mode.MASKED, NAMES, [MOMENTS], privacy)
+    assert answer(again.to_bytes()) == answer(again.to_bytes())
+    assert three.hospitals["bada"].answered.spent() == first
+    with pytest.raises(FederationError, match="bada refused: privacy_budget_spent"):
+        for _ in range(6):
+            run.total([MOMENTS])
+    assert three.hospitals["bada"].answered.spent().epsilon(1e-6) <= 3.0
+    own = request(run="own", mode=Mode.EACH).model_copy(update={"privacy": privacy})
+    assert three.reply("bada", own)["refusal"] == "query_can_not_be_answered_with_noise"
+
+
+def test_a_hospital_with_an_exact_answer_has_no_epsilon(three: Three) -> None:
+    three.reply("bada", request())
+    assert three.hospitals["bada"].answered.spent().epsilon(1e-6) == float("inf")

@@ -54,6 +54,13 @@ class Moments(Query):
             "squares": w @ x**2,
         }
 
+    def contributions(self, rows: Rows) -> Floats:
+        """See the base."""
+        x = self.design.matrix(rows)
+        w = case_weights(rows, self.weights)[:, None]
+        one = np.ones((rows.persons(), 1))
+        return np.hstack([one, rows.by_person(np.hstack([np.ones_like(w), w, w * x, w * x**2]))])
+
 
 @register
 class ColumnScreen(Query):

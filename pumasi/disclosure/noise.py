@@ -1,0 +1,71 @@
+"""Answers with noise: what one person can change is bounded, and hidden by a discrete Gaussian.
+
+A person's contribution, all rows together and each entry in units of its scale, is shortened to a
+length of `clip` at most; the sum over persons then changes by at most `clip` when a person comes or
+goes with all rows (sensitivity in the Euclidean norm). Noise with standard deviation
+clip / sqrt(2 rho) gives rho-zero-concentrated differential privacy (Bun and Steinke, TCC 2016,
+proposition 1.6; discrete Gaussian: Canonne, Kamath and Steinke, NeurIPS 2020). Every hospital adds
+enough for its own guarantee: whoever knows the other addends learns no more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pumasi.errors import QueryError
+from pumasi.federation.fixed_point import FRACTION_BITS, LIMIT_BITS, Words
+from pumasi.federation.query import Part
+from pumasi.federation.rows import Floats
+
+Whole = NDArray[np.int64]
+
+
+def private_words(contributions: Floats, parts: tuple[Part, ...], clip: float, rho: float) -> Words:
+    """The noisy sum of the persons' contributions, as words of a total.
+
+    Args:
+        contributions: one row a person, shape (persons, entries).
+        parts: of the answer, whose scales are the units.
+        clip: longest contribution, in units of the scales.
+        rho: what is spent.
+
+    Raises:
+        QueryError: the sum can't be sent as fixed point.
+    """
+    bound = int(clip * 2**FRACTION_BITS)
+    counted = clipped(contributions, parts, bound)
+    # Half of the room is left to the noise: it would have to be beyond 10^5 standard deviations.
+    if len(counted) * bound >= 2 ** (LIMIT_BITS - 1):
+        raise QueryError("too many persons for this clip: ask with larger scales")
+    total = counted.sum(axis=0, dtype=np.int64) + noise(counted.shape[1], bound, rho)
+    return np.asarray(total.view(np.uint64))
+
+
+def clipped(contributions: Floats, parts: tuple[Part, ...], bound: int) -> Whole:
+    """Contributions in quanta, each row at most `bound` long, shape (persons, entries)."""
+    scales = np.concatenate([np.full(part.size, part.scale) for part in parts])
+    quanta = contributions / scales * 2.0**FRACTION_BITS
+    lengths = np.linalg.norm(quanta, axis=1)
+    factor = np.minimum(
+        1.0, np.divide(bound, lengths, out=np.ones_like(lengths), where=lengths > 0)
+    )
+    # Towards zero: no row becomes longer by rounding.
+    return np.asarray(np.trunc(quanta * factor[:, None] * (1 - 1e-12)), dtype=np.int64)
+
+
+def noise(entries: int, bound: int, rho: float) -> Whole:
+    """Discrete Gaussian noise of standard deviation bound / sqrt(2 rho), shape (entries,)."""
+    measurement = _gaussian(bound / np.sqrt(2 * rho))
+    return np.asarray(measurement([0] * entries), dtype=np.int64)
+
+
+def _gaussian(scale: float) -> Any:
+    # Importing opendp takes four seconds: who answers without noise does not pay them.
+    import opendp.prelude as dp
+
+    dp.enable_features("contrib")
+    space = (dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.l2_distance(T=dp.i64))
+    return dp.m.make_gaussian(*space, scale=scale)
