@@ -1,6 +1,7 @@
 """Every type of query that is registered: one family a file, its parts and its arithmetic."""
 
+from pumasi.federation.queries.firth import FirthStep
 from pumasi.federation.queries.glm import Family, Fit, GlmMeat, GlmStep
 from pumasi.federation.queries.moments import ColumnScreen, Moments
 
-__all__ = ["ColumnScreen", "Family", "Fit", "GlmMeat", "GlmStep", "Moments"]
+__all__ = ["ColumnScreen", "Family", "FirthStep", "Fit", "GlmMeat", "GlmStep", "Moments"]
