@@ -114,7 +114,7 @@ class FirthStep(Query):
         return found
 
     def influence(self, rows: Rows) -> Floats:
-        """The weight of each row in the informations and in what is leveraged, shape (n, 3)."""
+        """The weight of each row in the information and in what is leveraged, shape (n, 3)."""
         w = case_weights(rows, self.weights)
         x, here, other = self._at(rows)
         v = w * here.curvature
