@@ -1,11 +1,20 @@
 """Every type of query that is registered: one family a file, its parts and its arithmetic."""
 
+from pumasi.federation.queries.bins import Histogram
 from pumasi.federation.queries.firth import FirthStep
 from pumasi.federation.queries.glm import Family, Fit, GlmMeat, GlmStep
 from pumasi.federation.queries.moments import ColumnScreen, Moments
+from pumasi.federation.queries.risk import (
+    CalibrationBins,
+    CalibrationStep,
+    Placements,
+    RiskHistogram,
+)
 from pumasi.federation.queries.table_one import GroupMoments, Levels
 
 __all__ = [
+    "CalibrationBins",
+    "CalibrationStep",
     "ColumnScreen",
     "Family",
     "FirthStep",
@@ -13,6 +22,9 @@ __all__ = [
     "GlmMeat",
     "GlmStep",
     "GroupMoments",
+    "Histogram",
     "Levels",
     "Moments",
+    "Placements",
+    "RiskHistogram",
 ]
