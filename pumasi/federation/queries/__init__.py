@@ -4,6 +4,7 @@ from pumasi.federation.queries.bins import Histogram
 from pumasi.federation.queries.firth import FirthStep
 from pumasi.federation.queries.glm import Family, Fit, GlmMeat, GlmStep
 from pumasi.federation.queries.moments import ColumnScreen, Moments
+from pumasi.federation.queries.profile import ProfileLikelihood
 from pumasi.federation.queries.risk import (
     CalibrationBins,
     CalibrationStep,
@@ -26,5 +27,6 @@ __all__ = [
     "Levels",
     "Moments",
     "Placements",
+    "ProfileLikelihood",
     "RiskHistogram",
 ]
