@@ -48,6 +48,10 @@ class Part:
         counts: if entries are cells, which must reach the minimum: what they count.
         screens: whether of cells only the verdict is shown, 1 where the sum reaches the minimum and
             0 where it does not. Such cells refuse nothing: they say which columns may be asked for.
+        merged_by: name of a part of cells by which neighbours along the last axis, which are bins
+            of the same bounds, are merged until every cell of a bin reaches the minimum; the last
+            bin takes what is left. A merged bin is shown where its last one was, and nan before.
+            Merging refuses nothing but cells that are too few altogether.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Part:
     scale: float = 1.0
     counts: Counts | None = None
     screens: bool = False
+    merged_by: str | None = None
 
     @property
     def size(self) -> int:
