@@ -1,5 +1,6 @@
 """`python -m benchmarks.quality`: put every fault into small hospitals, and count what is found."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from benchmarks.quality import cases as running
 from benchmarks.quality.cases import Case, Result
 from benchmarks.quality.catalogue import Fault, faults
 from benchmarks.quality.declared import declared
-from benchmarks.quality.document import write_document
+from benchmarks.quality.document import published, write_document
 from benchmarks.quality.report import alarm_rows, broken_promises, fault_rows
 from benchmarks.report import as_rich
 from pumasi.config import home_folder
@@ -63,7 +64,7 @@ def main(
         chosen = _chosen(only or [])
         wanted = running.cases(chosen, _numbers(seeds), _named(sizes, SIZES))
         wanted += running.clean_cases(HOSPITALS, _numbers(clean), _named(deliveries, DELIVERIES))
-        kept = home_folder() / "bench-quality" / f"{running.code_hash()}.csv"
+        kept = _kept_file()
         done = {result.key for result in running.results(kept)}
         todo = [case for case in wanted if case.key not in done]
         minutes = len(todo) * SECONDS_A_CASE / processes / 60
@@ -74,7 +75,7 @@ def main(
         if dry_run:
             return
         _run(todo, kept, processes)
-        _show(chosen, running.results(kept), write=write)
+        _show(chosen, kept, write=write)
     except PumasiError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
@@ -129,14 +130,24 @@ def _said(result: Result) -> str:
     return f"{result.fault} {result.size_name} {result.hospital} {result.seed}: {result.ended}"
 
 
-def _show(chosen: Sequence[Fault], results: Sequence[Result], *, write: bool) -> None:
+def _kept_file() -> Path:
+    """The file of results of this code; what was published of it is the beginning."""
+    kept = home_folder() / "bench-quality" / f"{running.code_hash()}.csv"
+    if not kept.exists() and published(kept).exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(published(kept), kept)
+    return kept
+
+
+def _show(chosen: Sequence[Fault], kept: Path, *, write: bool) -> None:
+    results = running.results(kept)
     table, alarms = fault_rows(chosen, results), alarm_rows(results, declared())
     for rows in (table, alarms):
         console.print(as_rich(rows))
     broken = [fault.id for fault in broken_promises(chosen, results)]
     console.print(f"promises not kept: {', '.join(broken) or 'none'}", soft_wrap=True)
     if write:
-        file = write_document(chosen, results, table, alarms)
+        file = write_document(chosen, results, table, alarms, kept)
         console.print(f"written to {file}", soft_wrap=True)
 
 

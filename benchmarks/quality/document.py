@@ -1,5 +1,6 @@
 """`docs/validation/seeded-faults.md`, written from the results of a run."""
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,9 +48,9 @@ says why. {alarms}
 
 
 def write_document(
-    faults: Sequence[Fault], results: Sequence[Result], table: Rows, alarms: Rows
+    faults: Sequence[Fault], results: Sequence[Result], table: Rows, alarms: Rows, kept: Path
 ) -> Path:
-    """Write the page and return its path."""
+    """Write the page, and the results behind it (the file `kept`); return the page's path."""
     broken = [fault.id for fault in broken_promises(faults, results) if fault.check]
     clean = [result for result in results if result.fault == CLEAN]
     seeds = sorted({int(result.seed) for result in clean})
@@ -66,7 +67,13 @@ def write_document(
     )
     file = project_root() / DOCUMENT
     file.write_text(text, encoding="utf-8")
+    shutil.copyfile(kept, published(kept))
     return file
+
+
+def published(kept: Path) -> Path:
+    """Where the results behind the table lie in the project, for whoever runs more cases of it."""
+    return project_root() / DOCUMENT.parent / f"seeded-faults-{kept.name}"
 
 
 def _alarms(rows: Rows) -> str:
