@@ -53,6 +53,8 @@ def addend(
     """
     entries = []
     for query in queries:
+        if not query.additive:
+            raise RefusedError(Refusal.NOT_ADDITIVE)
         chosen = query.keys.chosen(rows)
         refuse_aimed(query, chosen, limits)
         entries.append(flatten(query.parts(), query.compute(chosen)))

@@ -24,6 +24,7 @@ class Refusal(StrEnum):
     AIMED = "aimed_at_few_persons"
     MANY_NUMBERS = "too_many_numbers"
     DIFFERENCE = "differs_from_an_earlier_answer_in_few_persons"
+    NOT_ADDITIVE = "query_is_no_sum"
     BUDGET = "privacy_budget_spent"
     NOT_PRIVATE = "query_can_not_be_answered_with_noise"
     AUDIT = "audit_log_not_written"

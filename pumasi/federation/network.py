@@ -155,11 +155,19 @@ class Network(Totals, Protocol):
     """What a table of hospitals, or an analysis of their estimates, may ask besides."""
 
     def each(self, queries: Sequence[Query]) -> list[list[Answer]]:
-        """Ask all hospitals in one exchange and return every hospital's answer to each query.
+        """Ask all hospitals in one exchange and return the hospitals' answers to each query.
+
+        A hospital that refuses, as it must where too few persons would be counted, is left out;
+        `refusals` says why.
 
         Raises:
-            FederationError: a hospital refused, or did not answer.
+            FederationError: a hospital did not answer.
         """
+        ...
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """The codes of the hospitals that refused to answer in their own name."""
         ...
 
 
@@ -230,6 +238,7 @@ class Run:
         self.exchanges = 0
         self.releases: dict[str, str] = {}
         self.heads: dict[str, str] = {}
+        self.refusals: dict[str, str] = {}
 
     def total(self, queries: Sequence[Query]) -> list[Total]:
         """As `Totals.total`."""
@@ -265,6 +274,9 @@ class Run:
         opened = {}
         for name in hospitals:
             reply = Reply.from_bytes(replies[name], name, request)
+            if mode is Mode.EACH and reply.refusal:
+                self.refusals[name] = reply.refusal
+                continue
             opened[name] = reply.opened(parts)
             self._note(name, reply)
         return opened

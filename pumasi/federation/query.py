@@ -1,8 +1,7 @@
 """What may be asked: a query is a registered type with typed parameters, never code and never SQL.
 
 A type says what its answer consists of (`parts`) and computes it of a hospital's rows (`compute`).
-Every part is additive: the answer of all rows is the sum of the answers of the hospitals. Hospital
-and hub read the same file about it.
+The answer of all rows is the sum of the answers of the hospitals. Hospital and hub read the same file about it.
 """
 
 from __future__ import annotations
@@ -70,6 +69,7 @@ class Part:
 class Query(BaseModel):
     """Base of all queries; a subclass is one type, with its parameters as fields.
 
+    An answer is additive, unless the type says that it is not: then only `each` may ask for it.
     `name` and `version` identify the type: a change of what is computed is another version. `keys`
     chooses the persons whose rows the answer is computed of.
     """
@@ -79,6 +79,7 @@ class Query(BaseModel):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     kind: ClassVar[Kind]
+    additive: ClassVar[bool] = True
 
     keys: Keys = ALL_PERSONS
 

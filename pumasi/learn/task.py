@@ -21,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pumasi.atomic import write_text
 from pumasi.errors import NotMappedError, TaskError, TooFewCasesError
-from pumasi.learn.metrics import Interval, auroc, calibration_intercept, calibration_slope
+from pumasi.auroc import Interval, auroc
+from pumasi.learn.metrics import calibration_intercept, calibration_slope
 from pumasi.quality import Need, Outcome, Purpose, Status, check_of, mapping_check_of
 
 # split_key runs from 0 to 99: persons below learn, persons from here on test.

@@ -12,7 +12,8 @@ from pumasi.estimate.calibration import Calibration, calibration
 from pumasi.estimate.discrimination import Discrimination, Risk, discrimination
 from pumasi.federation.queries.risk import Distribution
 from pumasi.federation.rows import Design, Floats, Rows
-from pumasi.learn.metrics import auroc, calibration_intercept, calibration_slope
+from pumasi.auroc import auroc
+from pumasi.learn.metrics import calibration_intercept, calibration_slope
 from tests.estimate.hospitals import (
     Split,
     by_covariate,

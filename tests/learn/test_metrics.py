@@ -7,7 +7,8 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from pumasi.errors import TaskError
-from pumasi.learn.metrics import auroc, calibration_intercept, calibration_slope
+from pumasi.auroc import auroc
+from pumasi.learn.metrics import calibration_intercept, calibration_slope
 
 OUTCOME = np.array([1, 1, 1, 0, 0, 0, 0], dtype=bool)
 RISK = np.array([0.9, 0.6, 0.4, 0.6, 0.3, 0.2, 0.1])

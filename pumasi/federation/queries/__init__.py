@@ -4,6 +4,7 @@ from pumasi.federation.queries.bins import Histogram
 from pumasi.federation.queries.firth import FirthStep
 from pumasi.federation.queries.glm import Family, Fit, GlmMeat, GlmStep
 from pumasi.federation.queries.moments import ColumnScreen, Moments
+from pumasi.federation.queries.own import OwnPerformance
 from pumasi.federation.queries.profile import ProfileLikelihood
 from pumasi.federation.queries.risk import (
     CalibrationBins,
@@ -26,6 +27,7 @@ __all__ = [
     "Histogram",
     "Levels",
     "Moments",
+    "OwnPerformance",
     "Placements",
     "ProfileLikelihood",
     "RiskHistogram",
