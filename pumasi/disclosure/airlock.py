@@ -14,7 +14,7 @@ import numpy as np
 
 from pumasi.federation.fixed_point import Words, encode
 from pumasi.federation.messages import all_parts
-from pumasi.federation.network import Limits
+from pumasi.federation.network import Limits, may_be_shown
 from pumasi.federation.query import Query, flatten
 from pumasi.federation.rows import Rows
 
@@ -91,7 +91,8 @@ def own_answer(queries: list[Query], rows: Rows, limits: Limits) -> Outgoing:
         refuse_aimed(query, chosen, limits)
         values = query.compute(chosen)
         for part in query.parts():
-            if part.counts is not None and (values[part.name] < limits.of(part.counts)).any():
+            shown = may_be_shown(part, values[part.name], limits)
+            if part.counts is not None and (part.spans or not shown.all()):
                 raise RefusedError(Refusal.FEW_PERSONS)
         entries.append(flatten(query.parts(), values))
     words = encode(np.concatenate(entries), all_parts(queries), 1)

@@ -187,9 +187,14 @@ class ShapeOfLikelihood:
         terms: p of them, standardised.
         event: column of the event.
         penalty: lambda.
+
+    Raises:
+        EstimationError: there are no terms.
     """
 
     def __init__(self, terms: tuple[str, ...], event: str, penalty: float) -> None:
+        if not terms:
+            raise EstimationError(f"{event}: no term is left to be estimated")
         self.terms, self.event, self.penalty = terms, event, penalty
         self.first: Floats | None = None
         self.null = 0.0

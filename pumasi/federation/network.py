@@ -16,7 +16,7 @@ import numpy as np
 from pumasi.errors import FederationError, SuppressedError
 from pumasi.federation.fixed_point import Words, decode
 from pumasi.federation.messages import Mode, Reply, Request, all_parts
-from pumasi.federation.query import Counts, Query, unflatten
+from pumasi.federation.query import Counts, Part, Query, unflatten
 from pumasi.federation.rows import Bools, Floats
 
 
@@ -66,8 +66,9 @@ class Total:
                 f"a sum needs {limits.contributors} hospitals, {len(contributors)} were asked"
             )
         parts = unflatten(query.parts(), entries)
+        parts |= _merged([part for part in query.parts() if part.spans], parts, limits)
         reached = {
-            part.name: _reaches(parts[part.name], limits.of(part.counts))
+            part.name: may_be_shown(part, parts[part.name], limits)
             for part in query.parts()
             if part.counts is not None
         }
@@ -89,9 +90,38 @@ class Total:
         return float(self.parts[name])
 
 
-def _reaches(counted: Floats, minimum: int) -> Bools:
-    # Counts are whole: half a person is room for nothing but the fixed point.
-    return counted > minimum - 0.5
+def may_be_shown(part: Part, counted: Floats, limits: Limits) -> Bools:
+    """Which cells of a part reach the minimum, or count nobody where that passes."""
+    # Counts are whole: half a person is room for nothing but the fixed point. What is nan was
+    # merged into a later bin.
+    minimum = limits.of(part.counts or Counts.PERSONS)
+    enough = np.isnan(counted) | (counted > minimum - 0.5)
+    return enough | (counted < 0.5) if part.none_passes else enough
+
+
+def _merged(
+    parts: Sequence[Part], counted: Mapping[str, Floats], limits: Limits
+) -> dict[str, Floats]:
+    """Parts of spans, each of shape (..., m, m), by their merged bins, each of shape (..., m)."""
+    if not parts:
+        return {}
+    m = parts[0].shape[-1]
+    passes = np.ones((m, m), dtype=bool)
+    for part in parts:
+        passes &= may_be_shown(part, counted[part.name], limits).reshape(-1, m, m).all(axis=0)
+    bins, start = [], 0
+    while start < m and passes[start, start:].any():
+        end = start + int(np.argmax(passes[start, start:]))
+        bins.append((start, end))
+        start = end + 1
+    # What is left at the end belongs to the last; if none may be shown, all is one.
+    bins = [*bins[:-1], (bins[-1][0] if bins else 0, m - 1)]
+    found = {}
+    for part in parts:
+        found[part.name] = np.full(part.shape[:-1], np.nan)
+        for first, last in bins:
+            found[part.name][..., last] = counted[part.name][..., first, last]
+    return found
 
 
 @dataclass(frozen=True)

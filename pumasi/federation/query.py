@@ -48,6 +48,13 @@ class Part:
         counts: if entries are cells, which must reach the minimum: what they count.
         screens: whether of cells only the verdict is shown, 1 where the sum reaches the minimum and
             0 where it does not. Such cells refuse nothing: they say which columns may be asked for.
+        none_passes: whether a cell may be shown that counts nobody: where nobody moved, nothing
+            can be learned of anybody.
+        spans: whether cells are of adjacent bins: at [..., i, j] of the bin that merges those from
+            i to j. Bins are merged from the first until the merged one may be shown in all such
+            parts of the query; what is left at the end belongs to the last. Shown is of shape
+            (..., m): the cells of a merged bin where its last bin is, nan where the others are.
+            An answer of one hospital can't have them.
     """
 
     name: str
@@ -55,6 +62,8 @@ class Part:
     scale: float = 1.0
     counts: Counts | None = None
     screens: bool = False
+    none_passes: bool = False
+    spans: bool = False
 
     @property
     def size(self) -> int:

@@ -48,3 +48,26 @@ def entering_late(rows: Rows, stop: str) -> Rows:
     rng = np.random.default_rng(3)
     share = np.where(rng.random(len(rows)) < 1 / 3, rng.random(len(rows)) / 2, 0)
     return with_columns(rows, entry=np.floor(share * rows.column(stop)))
+
+
+def rounded(rows: Rows, edges: tuple[float, ...], start: str | None, stop: str) -> pd.DataFrame:
+    """The rows as a table with times rounded up to edges, as numbers of them: from, to, has.
+
+    Written row by row, as somebody would who reads what `Grid` says.
+    """
+    data = table(rows)
+    event = data["event"]
+    begin = np.zeros(len(data)) if start is None else data[start]
+    data["from"] = [min(j for j, edge in enumerate(edges) if edge >= each) for each in begin]
+    beyond = len(edges)
+    data["to"] = [
+        next((j for j, edge in enumerate(edges) if edge >= each), beyond) for each in data[stop]
+    ]
+    data["has"] = np.where(data["to"] < beyond, event, 0)
+    data["to"] = np.minimum(data["to"], beyond - 1)
+    for number in data.index[(data["from"] >= data["to"]) & (data["has"] > 0)]:
+        one = data.loc[number]
+        of_person = (data["person"] == one["person"]) & (data["from"] < data["to"])
+        before = data.index[of_person & (data["to"] == one["to"])]
+        data.loc[before, "has"] = one["has"]
+    return data[data["from"] < data["to"]].reset_index(drop=True)

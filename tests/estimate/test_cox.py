@@ -314,6 +314,12 @@ def test_a_likelihood_that_rises_without_end_is_refused_and_a_ridge_penalty_is_n
     assert fit_cox(network(rows), flagged).dropped == ("only",)
 
 
+def test_without_any_term_that_may_be_used_nothing_is_estimated() -> None:
+    rows = with_columns(divided(rossi(), rossi().person % 4), rare=rossi().person < 5)
+    with pytest.raises(EstimationError, match="arrest: no term is left"):
+        fit_cox(network(rows), Cox(ARREST.follow_up, ("rare",), flags=("rare",)))
+
+
 def test_no_event_and_few_events_are_refused_without_a_number() -> None:
     rows = divided(rossi(), rossi().person % 4)
     for events in (0, 7):

@@ -16,13 +16,14 @@ pooled know their hospital. A row of weight 0 is as if it were not there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
 import numpy as np
 
 from pumasi.errors import QueryError
-from pumasi.federation.queries.follow_up import FollowUp, Indices, add_up, risk_sets
+from pumasi.federation.queries.follow_up import FollowUp, Indices, RiskSets, add_up, risk_sets
 from pumasi.federation.queries.glm import lower_triangle
 from pumasi.federation.queries.moments import case_weights
 from pumasi.federation.query import Counts, Kind, Part, Query, register
@@ -68,6 +69,10 @@ class CoxModel(Query):
     def weighing(self, rows: Rows) -> Rows:
         """The rows with a weight."""
         return rows.where(case_weights(rows, self.weights) > 0)
+
+    def subsets(self, rows: Rows) -> list[Rows]:
+        """Every set of rows that some part of the answer is computed of."""
+        return [self.weighing(rows)]
 
     def eta(self, rows: Rows, x: Floats) -> Floats:
         """The linear predictor, shape (n,).
@@ -184,10 +189,8 @@ class CoxMeat(StratifiedCox):
 class PartialLikelihood:
     """The partial likelihood of n rows and its derivatives by b.
 
-    Its addends are one per time of events (Breslow) or per event (Efron): weight, time k and
-    fraction f, with sum over R(k) of w exp(eta) less f times that over D(k). All are sums of the
-    hazards of addends, weight over that sum, over the times at which a row is at risk, so that no
-    matrix per time is needed.
+    Score and information are sums over rows of w exp(eta) times the hazard of the times at which
+    the row is at risk, and over addends of means: no matrix per time is needed.
 
     Args:
         x: the terms, shape (n, p).
@@ -221,30 +224,16 @@ class PartialLikelihood:
         self.sets, self.time = risk_sets(start, stop, event, stratum)
         size = self.sets.times
         both = np.column_stack([self.risk, self.risk[:, None] * x])
-        at_risk, tied = self.sets.at_risk(both), add_up(self.time, both[event], size)
         weight = add_up(self.time, weights[event][:, None], size)[:, 0]
-        deaths = np.bincount(self.time, minlength=size)
-        self.number, self.fraction, self.weight = addends(deaths, weight, ties)
-        sums = at_risk[self.number] - self.fraction[:, None] * tied[self.number]
-        # Coefficients beyond all range make a sum 0; what is not finite does not leave.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.hazard = self.weight / sums[:, 0]
-            self.means = sums[:, 1:] / sums[:, :1]
-            logarithms = np.log(sums[:, 0])
-        self.log_likelihood = float(self.event_weights @ eta - self.weight @ logarithms)
-        self.cumulative = self._cumulated(np.ones((len(self.hazard), 1)))[:, 0]
-
-    def _cumulated(self, values: Floats) -> Floats:
-        """Sum over addends at which a row is at risk of hazard times `values`, shape (n, k).
-
-        An event shares the risk of the others at its time: it counts 1 - f of an addend.
-        """
-        of_addend = self.hazard[:, None] * values
-        size = self.sets.times
-        found = self.sets.over_times(add_up(self.number, of_addend, size))
-        less = add_up(self.number, self.fraction[:, None] * of_addend, size)
-        found[self.event] -= less[self.time]
-        return found
+        self.addends = Addends.of(
+            np.bincount(self.time, minlength=size),
+            weight,
+            self.sets.at_risk(both),
+            add_up(self.time, both[event], size),
+            ties,
+        )
+        self.log_likelihood = float(self.event_weights @ eta) - self.addends.logarithm()
+        self.cumulative = self.addends.increments(0).over_rows(self.sets, event, self.time)[:, 0]
 
     def score(self) -> Floats:
         """Derivatives by b, shape (p,)."""
@@ -253,19 +242,136 @@ class PartialLikelihood:
     def information(self) -> Floats:
         """Minus the second derivatives, shape (p, p)."""
         squares = (self.x * (self.risk * self.cumulative)[:, None]).T @ self.x
-        return np.asarray(squares - (self.means * self.weight[:, None]).T @ self.means)
+        means, weight = self.addends.means, self.addends.weight
+        return np.asarray(squares - (means * weight[:, None]).T @ means)
 
     def residuals(self) -> Floats:
         """Score residuals, weighted, shape (n, p); their sum is the score."""
-        size = self.sets.times
-        found = -self.risk[:, None] * (
-            self.cumulative[:, None] * self.x - self._cumulated(self.means)
+        increments = self.addends.increments(self.x.shape[1])
+        return score_residuals(
+            increments, self.x, self.risk, self.event_weights, self.sets, self.event, self.time
         )
-        weight = add_up(self.number, self.weight[:, None], size)
-        expected = add_up(self.number, self.weight[:, None] * self.means, size) / weight
-        own = self.x[self.event] - expected[self.time]
-        found[self.event] += self.event_weights[self.event][:, None] * own
+
+
+@dataclass(frozen=True)
+class Addends:
+    """The addends of a partial likelihood, a of them: one a time (Breslow) or an event (Efron).
+
+    Args:
+        number: number of the time of each, shape (a,).
+        fraction: f, shape (a,).
+        weight: how much each counts, shape (a,).
+        sums: over those at risk less f times those with the event, shape (a, 1 + k): of w exp(eta)
+            and of w exp(eta) times k columns.
+        times: K.
+    """
+
+    number: Indices
+    fraction: Floats
+    weight: Floats
+    sums: Floats
+    times: int
+
+    @classmethod
+    def of(
+        cls, deaths: Indices, weight: Floats, at_risk: Floats, tied: Floats, ties: Ties
+    ) -> Addends:
+        """The addends of K times.
+
+        Args:
+            deaths: rows with the event at each time, shape (K,).
+            weight: sum of their case weights, shape (K,).
+            at_risk: sums over those at risk, shape (K, 1 + k).
+            tied: sums over those with the event, shape (K, 1 + k).
+            ties: what stands for events at one time.
+        """
+        number, fraction = np.arange(len(deaths)), np.zeros(len(deaths))
+        if ties is Ties.EFRON:
+            number = np.repeat(number, deaths)
+            place = np.arange(len(number)) - np.repeat(np.cumsum(deaths) - deaths, deaths)
+            fraction, weight = place / deaths[number], (weight / np.maximum(deaths, 1))[number]
+        sums = at_risk[number] - fraction[:, None] * tied[number]
+        return cls(number, fraction, weight, sums, len(deaths))
+
+    @property
+    def means(self) -> Floats:
+        """Means of the columns over those at risk, shape (a, k)."""
+        # Coefficients beyond all range make a sum 0; what is not finite does not leave.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.sums[:, 1:] / self.sums[:, :1])
+
+    def logarithm(self) -> float:
+        """What the addends take from the log-likelihood."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(self.weight @ np.log(self.sums[:, 0]))
+
+    def increments(self, p: int) -> Increments:
+        """What each time adds to the score residuals of p of the columns."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            hazard = (self.weight / self.sums[:, 0])[:, None]
+        means = self.means[:, :p]
+        of_addend = hazard * np.column_stack([np.ones(len(means)), means])
+        total = add_up(self.number, self.weight[:, None], self.times)
+        expected = add_up(self.number, self.weight[:, None] * means, self.times)
+        return Increments(
+            hazard=add_up(self.number, of_addend, self.times),
+            shared=add_up(self.number, self.fraction[:, None] * of_addend, self.times),
+            expected=expected / np.where(total > 0, total, 1.0),
+        )
+
+
+@dataclass(frozen=True)
+class Increments:
+    """What each of K times adds to the score residuals of those at risk.
+
+    Args:
+        hazard: of the baseline, and times the mean of p columns, shape (K, 1 + p).
+        shared: what a row with the event has less, since it shares the risk of the others at its
+            time: f of each addend, shape (K, 1 + p).
+        expected: mean of the columns of an event, shape (K, p).
+    """
+
+    hazard: Floats
+    shared: Floats
+    expected: Floats
+
+    def over_rows(self, sets: RiskSets, event: Bools, time: Indices) -> Floats:
+        """Sum over the times at which each row is at risk, shape (n, 1 + p).
+
+        Args:
+            sets: who is at risk when.
+            event: which rows have the event, shape (n,).
+            time: number of the time of each of these.
+        """
+        found = sets.over_times(self.hazard)
+        found[event] -= self.shared[time]
         return found
+
+
+def score_residuals(
+    increments: Increments,
+    x: Floats,
+    risk: Floats,
+    event_weights: Floats,
+    sets: RiskSets,
+    event: Bools,
+    time: Indices,
+) -> Floats:
+    """Weighted score residuals, shape (n, p).
+
+    Args:
+        increments: what each time adds.
+        x: the terms, shape (n, p).
+        risk: w exp(eta), shape (n,).
+        event_weights: w of rows with the event, 0 of others, shape (n,).
+        sets: who is at risk when.
+        event: which rows have the event, shape (n,).
+        time: number of the time of each of these.
+    """
+    over = increments.over_rows(sets, event, time)
+    found = -risk[:, None] * (over[:, :1] * x - over[:, 1:])
+    found[event] += event_weights[event][:, None] * (x[event] - increments.expected[time])
+    return found
 
 
 def counted(rows: Rows, event: Bools) -> dict[str, Floats]:
@@ -276,19 +382,3 @@ def counted(rows: Rows, event: Bools) -> dict[str, Floats]:
         "events": np.asarray(events),
         "others": np.asarray(persons - events),
     }
-
-
-def addends(deaths: Indices, weight: Floats, ties: Ties) -> tuple[Indices, Floats, Floats]:
-    """The addends of the partial likelihood: time, fraction f and weight, each of shape (a,).
-
-    Args:
-        deaths: rows with the event at each time, shape (K,).
-        weight: sum of their case weights, shape (K,).
-        ties: what stands for events at one time.
-    """
-    if ties is Ties.BRESLOW:
-        number = np.arange(len(deaths))
-        return number, np.zeros(len(deaths)), weight
-    number = np.repeat(np.arange(len(deaths)), deaths)
-    place = np.arange(len(number)) - np.repeat(np.cumsum(deaths) - deaths, deaths)
-    return number, place / deaths[number], weight[number] / deaths[number]

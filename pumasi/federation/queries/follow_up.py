@@ -89,6 +89,16 @@ class Grid(BaseModel):
         """m: the number of intervals."""
         return len(self.edges) - 1
 
+    def interval(self, times: Floats) -> Indices:
+        """The interval that holds each time, -1 at the first edge or before, m beyond the last.
+
+        Raises:
+            QueryError: the edges do not ascend.
+        """
+        if len(self.edges) < 2 or any(one >= other for one, other in pairwise(self.edges)):
+            raise QueryError("a grid needs two edges or more that ascend")
+        return np.searchsorted(np.asarray(self.edges), times) - 1
+
     def on_grid(
         self, person: Indices, start: Floats, stop: Floats, cause: Indices
     ) -> tuple[Indices, Indices, Indices]:
@@ -106,10 +116,7 @@ class Grid(BaseModel):
         Raises:
             QueryError: the edges do not ascend.
         """
-        edges = np.asarray(self.edges)
-        if len(edges) < 2 or any(one >= other for one, other in pairwise(self.edges)):
-            raise QueryError("a grid needs two edges or more that ascend")
-        first, rounded = np.searchsorted(edges, start), np.searchsorted(edges, stop)
+        first, rounded = self.interval(start) + 1, self.interval(stop) + 1
         last = np.minimum(rounded, self.size)
         cause = np.where(rounded > self.size, 0, cause)
         nowhere = last <= first
