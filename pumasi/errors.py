@@ -80,6 +80,10 @@ class FederationError(PumasiError):
     """An exchange did not end: the message names the hospital and what to do."""
 
 
+class AimedError(FederationError):
+    """A hospital refused coefficients by which few persons would make most of a sum."""
+
+
 class SuppressedError(PumasiError):
     """A sum counts fewer persons than may be shown; suppressed is not zero."""
 

@@ -14,10 +14,10 @@ import numpy as np
 from pumasi.disclosure.airlock import Outgoing, addend, own_answer
 from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.errors import QueryError
+from pumasi.federation.cells import LIMITS, Limits
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.masks import MaskKey, mask
 from pumasi.federation.messages import Mode, Reply, Request, all_parts
-from pumasi.federation.network import LIMITS, Limits
 from pumasi.federation.query import Query
 from pumasi.federation.rows import Rows
 

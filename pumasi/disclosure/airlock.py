@@ -14,9 +14,9 @@ import numpy as np
 from pumasi.disclosure.noise import private_words
 from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.errors import QueryError
+from pumasi.federation.cells import Limits, may_be_shown
 from pumasi.federation.fixed_point import Words, encode
 from pumasi.federation.messages import Privacy, all_parts
-from pumasi.federation.network import Limits
 from pumasi.federation.query import Query, flatten
 from pumasi.federation.rows import Rows
 
@@ -92,7 +92,8 @@ def own_answer(queries: list[Query], rows: Rows, limits: Limits) -> Outgoing:
         refuse_aimed(query, chosen, limits)
         values = query.compute(chosen)
         for part in query.parts():
-            if part.counts is not None and (values[part.name] < limits.of(part.counts)).any():
+            shown = may_be_shown(part, values[part.name], limits)
+            if part.counts is not None and (part.spans or not shown.all()):
                 raise RefusedError(Refusal.FEW_PERSONS)
         entries.append(flatten(query.parts(), values))
     words = encode(np.concatenate(entries), all_parts(queries), 1)

@@ -26,7 +26,7 @@ from pumasi.atomic import write_text
 from pumasi.config.paths import SitePaths
 from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.errors import ApprovalError
-from pumasi.federation.network import Limits
+from pumasi.federation.cells import Limits
 from pumasi.federation.query import Kind, canonical
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

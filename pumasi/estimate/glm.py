@@ -21,19 +21,16 @@ import numpy as np
 from scipy.special import logit
 
 from pumasi.errors import EstimationError
+from pumasi.estimate.newton import Point, maximise, newton_step, standardise
 from pumasi.federation.network import Total, Totals
-from pumasi.federation.queries import ColumnScreen, Family, Fit, GlmMeat, GlmStep, Moments
+from pumasi.federation.queries import Family, Fit, GlmMeat, GlmStep
 from pumasi.federation.queries.glm import symmetric
 from pumasi.federation.query import Query
 from pumasi.federation.rows import ALL_PERSONS, INTERCEPT, Design, Floats, Keys
 
-# Relative gradient norm at which a fit has converged.
-TOLERANCE = 1e-9
-MAXIMUM_STEPS = 25
-# Beyond this ratio of its eigenvalues an information of standardised terms tells nothing of one.
-COLLINEAR = 1e10
 # Standard deviations of log-odds that no standardised term reaches unless it separates.
 SEPARATED = 15.0
+ADVICE = "is the outcome separated? Use a ridge penalty or Firth's method"
 
 
 @dataclass(frozen=True)
@@ -124,9 +121,11 @@ class _Fitting:
         self.size = len(self.design.terms) + self.dispersed
 
     def result(self) -> GlmResult:
-        at, total, gradients = self._maximised()
+        start = [self._start() for _ in self.fits]
+        found = maximise(self._points, start, self._step, ADVICE)
+        at, total = found.at, self.total
         chosen, held_out = self._best(total)
-        information = symmetric(total["information"][chosen]) + self._penalty(chosen)
+        information = found.points[chosen].information
         covariance = np.linalg.inv(information)
         likelihood, variance = float(total["log_likelihood"][chosen]), None
         if self.model.family is Family.GAUSSIAN:
@@ -147,7 +146,7 @@ class _Fitting:
             persons=round(total.number("persons")),
             dropped=self.dropped,
             exchanges=self.exchanges,
-            gradient=float(gradients[chosen]),
+            gradient=float(found.gradients[chosen]),
             held_out=held_out,
             log_dispersion=float(at[chosen][p]) if self.dispersed else None,
             log_dispersion_variance=float(covariance[p, p]) if self.dispersed else None,
@@ -157,72 +156,45 @@ class _Fitting:
     def _standardised(self) -> tuple[Design, tuple[str, ...]]:
         """One exchange: which terms may be used, and how they are standardised."""
         model = self.model
-        queries: list[Query] = [
-            Moments(
-                design=Design(terms=(*model.terms, model.outcome)),
-                weights=model.weights,
-                keys=model.keys,
-                magnitude=model.magnitude,
-            )
-        ]
-        screened = model.flags if model.family is Family.BINOMIAL else ()
-        if screened:
-            queries.append(ColumnScreen(terms=screened, outcome=model.outcome, keys=model.keys))
-        moments, *screens = self._ask(queries)
-        enough = screens[0]["levels"].all(axis=(1, 2)) if screens else np.array([])
-        dropped = tuple(np.array(screened)[~enough.astype(bool)]) if screens else ()
-        weight = moments.number("weight")
-        if weight <= 0:
-            raise EstimationError("every case weight is 0: nothing can be estimated")
-        self.weight = weight
-        *mean, self.mean_outcome = moments["sums"] / weight
-        variance = moments["squares"][:-1] / weight - np.square(mean)
-        constant = [
-            term
-            for term, of, around in zip(model.terms, variance, mean, strict=True)
-            if of <= 1e-12 * max(1.0, around**2) and term not in dropped
-        ]
-        if constant:
-            raise EstimationError(
-                f"{', '.join(constant)}: the same value in all rows of the network; leave it out"
-            )
-        kept = [j for j, term in enumerate(model.terms) if term not in dropped]
+        found = standardise(
+            self._ask,
+            model.terms,
+            model.outcome,
+            flags=model.flags if model.family is Family.BINOMIAL else (),
+            besides=(model.outcome,),
+            weights=model.weights,
+            keys=model.keys,
+            magnitude=model.magnitude,
+        )
+        self.weight, self.mean_outcome = found.weight, found.means[0]
+        design = found.design
         return (
             Design(
-                terms=(INTERCEPT, *(model.terms[j] for j in kept)),
-                center=(0.0, *(float(mean[j]) for j in kept)),
-                spread=(1.0, *(float(np.sqrt(variance[j])) for j in kept)),
+                terms=(INTERCEPT, *design.terms),
+                center=(0.0, *(design.center or ())),
+                spread=(1.0, *(design.spread or ())),
             ),
-            dropped,
+            found.dropped,
         )
 
-    def _maximised(self) -> tuple[list[Floats], Total, Floats]:
-        """Step until every fit has converged: where each is, the sums there, and the gradients."""
-        at = [self._start() for _ in self.fits]
-        steps = [np.zeros(self.size) for _ in self.fits]
-        before = np.full(len(self.fits), -np.inf)
-        first: Floats | None = None
-        for _ in range(MAXIMUM_STEPS):
-            total = self._step_total(at)
-            gradients = np.array([self._gradient(total, k, at[k]) for k in range(len(at))])
-            norms = np.linalg.norm(gradients, axis=1)
-            first = norms if first is None else first
-            relative = norms / np.maximum(1.0, first)
-            if (relative <= TOLERANCE).all():
-                return at, total, relative
-            reached = [self._objective(total, k, at[k]) for k in range(len(at))]
-            for k in range(len(at)):
-                if reached[k] < before[k] - 1e-9 * abs(before[k]):
-                    steps[k] = steps[k] / 2
-                    at[k] = at[k] - steps[k]
-                    continue
-                before[k] = reached[k]
-                steps[k] = self._newton(total, k, gradients[k])
-                at[k] = at[k] + steps[k]
-            self._refuse_separation(at)
-        raise EstimationError(
-            f"not converged after {MAXIMUM_STEPS} exchanges: is the outcome separated? Use a ridge "
-            "penalty or Firth's method"
+    def _points(self, at: list[Floats]) -> list[Point]:
+        """One exchange: every fit where it is."""
+        self._refuse_separation(at)
+        self.total = self._step_total(at)
+        return [self._point(k, each) for k, each in enumerate(at)]
+
+    def _point(self, k: int, at: Floats) -> Point:
+        total, penalty = self.total, self._penalty(k)
+        return Point(
+            objective=float(total["log_likelihood"][k] - at @ penalty @ at / 2),
+            gradient=np.asarray(total["score"][k] - penalty @ at),
+            information=symmetric(total["information"][k]) + penalty,
+        )
+
+    def _step(self, point: Point) -> Floats:
+        # Away from its maximum a negative binomial curves the wrong way: go uphill all the same.
+        return newton_step(
+            point, None if self.dispersed else self.design.terms, "over the whole network"
         )
 
     def _start(self) -> Floats:
@@ -274,28 +246,6 @@ class _Fitting:
         if self.dispersed:
             penalised[-1] = 0.0
         return np.diag(penalised)
-
-    def _gradient(self, total: Total, k: int, at: Floats) -> Floats:
-        return np.asarray(total["score"][k] - self._penalty(k) @ at)
-
-    def _objective(self, total: Total, k: int, at: Floats) -> float:
-        return float(total["log_likelihood"][k] - at @ self._penalty(k) @ at / 2)
-
-    def _newton(self, total: Total, k: int, gradient: Floats) -> Floats:
-        information = symmetric(total["information"][k]) + self._penalty(k)
-        values, vectors = np.linalg.eigh(information)
-        if values[-1] > COLLINEAR * max(values[0], 0.0) and not self.dispersed:
-            weight = np.abs(vectors[:, 0])
-            named = [
-                t for t, w in zip(self.design.terms, weight, strict=True) if w > 0.1 * weight.max()
-            ]
-            raise EstimationError(
-                f"{', '.join(named)}: one of these follows from the others over the whole network; "
-                "leave one out, or use a ridge penalty"
-            )
-        # Away from its maximum a negative binomial curves the wrong way: go uphill all the same.
-        values = np.maximum(np.abs(values), values[-1] / COLLINEAR)
-        return np.asarray(vectors @ ((vectors.T @ gradient) / values))
 
     def _refuse_separation(self, at: Sequence[Floats]) -> None:
         if self.model.family is not Family.BINOMIAL:

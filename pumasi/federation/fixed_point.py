@@ -3,6 +3,7 @@
 An entry x with the scale s of its part is the whole number round(x / q) with quantum q = s / 2^40.
 Each addend is off by half a quantum at most: the sum over 1,000 hospitals by 5e-10 of the scale.
 A sum of H addends fits if each is below 2^62 / H quanta, 4.2 million times the scale for H = 1.
+Cells count persons: their scale is 1024 at least, so that 1,000 hospitals may have 4 million each.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from pumasi.federation.rows import Floats
 Words = NDArray[np.uint64]
 FRACTION_BITS = 40
 LIMIT_BITS = 62
+COUNTS_SCALE = 1024.0
 
 
 def quanta(parts: Sequence[Part]) -> Floats:
     """The quantum of every entry, shape (entries,)."""
-    scales = [np.full(part.size, part.scale) for part in parts]
-    return np.concatenate(scales) / 2.0**FRACTION_BITS
+    return np.concatenate([np.full(part.size, _scale(part)) for part in parts]) / 2.0**FRACTION_BITS
+
+
+def _scale(part: Part) -> float:
+    return part.scale if part.counts is None else max(part.scale, COUNTS_SCALE)
 
 
 def encode(entries: Floats, parts: Sequence[Part], addends: int) -> Words:

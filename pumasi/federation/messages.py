@@ -15,9 +15,12 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pumasi.errors import FederationError, QueryError
+from pumasi.errors import AimedError, FederationError, QueryError
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.query import Part, Query, canonical, query_from_dict
+
+# The code of `pumasi.disclosure` that an estimator can do something about: it steps less far.
+AIMED = "aimed_at_few_persons"
 
 
 class Mode(StrEnum):
@@ -172,7 +175,8 @@ class Reply(_Message):
             FederationError: the hospital refused, or sent another number of entries.
         """
         if self.refusal:
-            raise FederationError(f"{self.hospital} refused: {self.refusal}")
+            error = AimedError if self.refusal == AIMED else FederationError
+            raise error(f"{self.hospital} refused: {self.refusal}")
         expected = sum(part.size for part in parts)
         raw = b64decode(self.words)
         if len(raw) != 8 * expected:

@@ -12,33 +12,13 @@ from typing import Protocol
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pumasi.errors import FederationError, SuppressedError
+from pumasi.federation.cells import LIMITS, Limits, may_be_shown, merged
 from pumasi.federation.fixed_point import Words, decode
 from pumasi.federation.messages import Mode, Privacy, Reply, Request, all_parts
-from pumasi.federation.query import Counts, Part, Query, unflatten
-from pumasi.federation.rows import Bools, Floats
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The fewest that a sum may be over, before anybody sees it.
-
-    `outcome` is of persons with (or without) an outcome: an approval may lower it to 3 for sums.
-    `contributors` are hospitals; a pool of simulated data is one.
-    """
-
-    persons: int = 10
-    outcome: int = 10
-    contributors: int = 3
-
-    def of(self, counts: Counts) -> int:
-        """The fewest persons of a cell."""
-        return self.outcome if counts is Counts.OUTCOME else self.persons
-
-
-LIMITS = Limits()
+from pumasi.federation.query import Query, unflatten
+from pumasi.federation.rows import Floats
 
 
 @dataclass(frozen=True)
@@ -66,9 +46,9 @@ class Total:
             raise SuppressedError(
                 f"a sum needs {limits.contributors} hospitals, {len(contributors)} were asked"
             )
-        parts = _merged(query.parts(), unflatten(query.parts(), entries), limits)
+        parts = merged(query.parts(), unflatten(query.parts(), entries), limits)
         reached = {
-            part.name: _reaches(parts[part.name], limits.of(part.counts))
+            part.name: may_be_shown(part, parts[part.name], limits)
             for part in query.parts()
             if part.counts is not None
         }
@@ -88,42 +68,6 @@ class Total:
     def number(self, name: str) -> float:
         """A part that is one number."""
         return float(self.parts[name])
-
-
-def _reaches(counted: Floats, minimum: int) -> Bools:
-    # Counts are whole: half a person is room for nothing but the fixed point. A sum of shares of
-    # persons counts more persons than it is, so that it reaches no minimum that they don't. What
-    # is nan was merged into a later bin.
-    return np.isnan(counted) | (counted > minimum - 0.5)
-
-
-def _merged(
-    parts: Sequence[Part], values: Mapping[str, Floats], limits: Limits
-) -> dict[str, Floats]:
-    """The values, with neighbouring bins merged where their part says so."""
-    by_name = {part.name: part for part in parts}
-    found = dict(values)
-    for part in parts:
-        if part.merged_by is not None:
-            counts = by_name[part.merged_by].counts or Counts.PERSONS
-            last = _last_bins(values[part.merged_by], limits.of(counts))
-            summed = np.add.reduceat(values[part.name], np.append(0, last[:-1] + 1), axis=-1)
-            found[part.name] = np.full(part.shape, np.nan)
-            found[part.name][..., last] = summed
-    return found
-
-
-def _last_bins(counted: Floats, minimum: int) -> NDArray[np.int64]:
-    """The last bin of each merged one, from the lowest; all bins if no cell reaches the minimum."""
-    cells = counted.reshape(-1, counted.shape[-1])
-    so_far, last = np.zeros(len(cells)), []
-    for number in range(cells.shape[1]):
-        so_far = so_far + cells[:, number]
-        if _reaches(so_far, minimum).all():
-            last.append(number)
-            so_far = np.zeros(len(cells))
-    # What is left at the upper end belongs to the last bin that reached the minimum.
-    return np.array([*last[:-1], cells.shape[1] - 1])
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What may be asked: a query is a registered type with typed parameters, never code and never SQL.
 
 A type says what its answer consists of (`parts`) and computes it of a hospital's rows (`compute`).
-The answer of all rows is the sum of the answers of the hospitals. Hospital and hub read the same file about it.
+The answer of all rows is the sum of the answers of the hospitals. Hospital and hub read the same
+file about it.
 """
 
 from __future__ import annotations
@@ -51,6 +52,13 @@ class Part:
             of the same bounds, are merged until every cell of a bin reaches the minimum; the last
             bin takes what is left. A merged bin is shown where its last one was, and nan before.
             Merging refuses nothing but cells that are too few altogether.
+        none_passes: whether a cell may be shown that counts nobody: where nobody moved, nothing
+            can be learned of anybody.
+        spans: whether cells are of adjacent bins: at [..., i, j] of the bin that merges those from
+            i to j. Bins are merged from the first until the merged one may be shown in all such
+            parts of the query; what is left at the end belongs to the last. Shown is of shape
+            (..., m): the cells of a merged bin where its last bin is, nan where the others are.
+            An answer of one hospital can't have them.
     """
 
     name: str
@@ -59,6 +67,8 @@ class Part:
     counts: Counts | None = None
     screens: bool = False
     merged_by: str | None = None
+    none_passes: bool = False
+    spans: bool = False
 
     @property
     def size(self) -> int:

@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pumasi.atomic import write_text
-from pumasi.errors import NotMappedError, TaskError, TooFewCasesError
 from pumasi.auroc import Interval, auroc
+from pumasi.errors import NotMappedError, TaskError, TooFewCasesError
 from pumasi.learn.metrics import calibration_intercept, calibration_slope
 from pumasi.quality import Need, Outcome, Purpose, Status, check_of, mapping_check_of
 

@@ -6,7 +6,8 @@ import numpy as np
 import statsmodels.datasets
 
 from pumasi.answer.holding import holdings
-from pumasi.federation.network import LIMITS, InProcess, Limits, Run
+from pumasi.federation.cells import LIMITS, Limits
+from pumasi.federation.network import InProcess, Run
 from pumasi.federation.rows import Floats, Rows
 
 POOLED = Limits(contributors=1)

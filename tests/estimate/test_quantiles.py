@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pumasi.errors import EstimationError, SuppressedError
 from pumasi.estimate.quantiles import Quantiles, quantiles
-from pumasi.federation.network import Limits, Total
+from pumasi.federation.cells import Limits
+from pumasi.federation.network import Total
 from pumasi.federation.queries import Histogram
 from pumasi.federation.rows import Rows
 from tests.estimate.hospitals import (

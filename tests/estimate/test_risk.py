@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from pumasi.auroc import auroc
 from pumasi.errors import EstimationError, FederationError, QueryError, SuppressedError
 from pumasi.estimate.calibration import Calibration, calibration
 from pumasi.estimate.discrimination import Discrimination, Risk, discrimination
 from pumasi.federation.queries.risk import Distribution
 from pumasi.federation.rows import Design, Floats, Rows
-from pumasi.auroc import auroc
 from pumasi.learn.metrics import calibration_intercept, calibration_slope
 from tests.estimate.hospitals import (
     Split,

@@ -7,8 +7,9 @@ import pytest
 
 from pumasi.disclosure.airlock import Outgoing
 from pumasi.errors import FederationError, QueryError, SuppressedError
+from pumasi.federation.cells import Limits
 from pumasi.federation.messages import Mode, Reply, Request
-from pumasi.federation.network import InProcess, Limits, Run
+from pumasi.federation.network import InProcess, Run
 from pumasi.federation.queries import ColumnScreen, Family, Fit, GlmStep, Moments
 from pumasi.federation.query import query_from_dict, query_types
 from pumasi.federation.rows import Design, Rows

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from pumasi.errors import QueryError
 from pumasi.federation.fixed_point import decode, encode
 from pumasi.federation.masks import MaskKey, mask
-from pumasi.federation.query import Part
+from pumasi.federation.query import Counts, Part
 
 PARTS = (Part("sums", (3,), scale=1024.0), Part("count", ()))
 KEYS = {name: MaskKey.generate() for name in ("a", "b", "c", "d")}
@@ -35,6 +35,12 @@ def test_whole_numbers_are_exact(one: int, other: int) -> None:
     part = (Part("n", (), scale=2.0**20),)
     total = encode(np.array([float(one)]), part, 2) + encode(np.array([float(other)]), part, 2)
     assert decode(total, part)[0] == one + other
+
+
+def test_a_hundred_hospitals_may_count_a_million_persons_each() -> None:
+    part = (Part("persons", (), counts=Counts.PERSONS),)
+    words = [encode(np.array([1e6 + hospital]), part, 100) for hospital in range(100)]
+    assert decode(np.sum(words, axis=0, dtype=np.uint64), part)[0] == 100 * 1e6 + 4950
 
 
 def test_what_does_not_fit_is_refused_with_its_name_and_without_its_value() -> None:

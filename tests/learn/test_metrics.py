@@ -6,8 +6,8 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from pumasi.errors import TaskError
 from pumasi.auroc import auroc
+from pumasi.errors import TaskError
 from pumasi.learn.metrics import calibration_intercept, calibration_slope
 
 OUTCOME = np.array([1, 1, 1, 0, 0, 0, 0], dtype=bool)
