@@ -1,7 +1,7 @@
 """Answers with noise: what one person can change is bounded, and hidden by a discrete Gaussian.
 
-A person's contribution, all rows together and each entry in units of its scale, is shortened to a
-length of `clip` at most; the sum over persons then changes by at most `clip` when a person comes or
+A person's contribution, all rows together and each entry in its unit, is shortened to a length of
+`clip` at most; the sum over persons then changes by at most `clip` when a person comes or
 goes with all rows (sensitivity in the Euclidean norm). Noise with standard deviation
 clip / sqrt(2 rho) gives rho-zero-concentrated differential privacy (Bun and Steinke, TCC 2016,
 proposition 1.6; discrete Gaussian: Canonne, Kamath and Steinke, NeurIPS 2020). Every hospital adds
@@ -28,35 +28,41 @@ def private_words(contributions: Floats, parts: tuple[Part, ...], clip: float, r
 
     Args:
         contributions: one row a person, shape (persons, entries).
-        parts: of the answer, whose scales are the units.
-        clip: longest contribution, in units of the scales.
+        parts: of the answer, with the units of their entries.
+        clip: longest contribution, in these units.
         rho: what is spent.
 
     Raises:
         QueryError: the sum can't be sent as fixed point.
     """
-    bound = int(clip * 2**FRACTION_BITS)
-    counted = clipped(contributions, parts, bound)
+    bounds = clip * units(parts)
     # Half of the room is left to the noise: it would have to be beyond 10^5 standard deviations.
-    if len(counted) * bound >= 2 ** (LIMIT_BITS - 1):
+    if len(contributions) * bounds.max() >= 2.0 ** (LIMIT_BITS - 1):
         raise QueryError("too many persons for this clip: ask with larger scales")
-    total = counted.sum(axis=0, dtype=np.int64) + noise(counted.shape[1], bound, rho)
+    total = clipped(contributions, parts, clip).sum(axis=0, dtype=np.int64)
+    for bound in np.unique(bounds):
+        of = bounds == bound
+        total[of] += noise(int(of.sum()), float(bound), rho)
     return np.asarray(total.view(np.uint64))
 
 
-def clipped(contributions: Floats, parts: tuple[Part, ...], bound: int) -> Whole:
-    """Contributions in quanta, each row at most `bound` long, shape (persons, entries)."""
-    scales = np.concatenate([np.full(part.size, part.scale) for part in parts])
-    quanta = contributions / scales * 2.0**FRACTION_BITS
-    lengths = np.linalg.norm(quanta, axis=1)
-    factor = np.minimum(
-        1.0, np.divide(bound, lengths, out=np.ones_like(lengths), where=lengths > 0)
-    )
+def units(parts: tuple[Part, ...]) -> Floats:
+    """The unit of every entry in quanta of the fixed point, shape (entries,)."""
+    per_part = [np.full(part.size, part.unit / part.scale) for part in parts]
+    return np.concatenate(per_part) * 2.0**FRACTION_BITS
+
+
+def clipped(contributions: Floats, parts: tuple[Part, ...], clip: float) -> Whole:
+    """Contributions in quanta, each row at most `clip` units long, shape (persons, entries)."""
+    quanta = units(parts)
+    in_units = contributions / np.concatenate([np.full(part.size, part.unit) for part in parts])
+    lengths = np.linalg.norm(in_units, axis=1)
+    factor = np.minimum(1.0, np.divide(clip, lengths, out=np.ones_like(lengths), where=lengths > 0))
     # Towards zero: no row becomes longer by rounding.
-    return np.asarray(np.trunc(quanta * factor[:, None] * (1 - 1e-12)), dtype=np.int64)
+    return np.asarray(np.trunc(in_units * factor[:, None] * quanta * (1 - 1e-12)), dtype=np.int64)
 
 
-def noise(entries: int, bound: int, rho: float) -> Whole:
+def noise(entries: int, bound: float, rho: float) -> Whole:
     """Discrete Gaussian noise of standard deviation bound / sqrt(2 rho), shape (entries,)."""
     measurement = _gaussian(bound / np.sqrt(2 * rho))
     return np.asarray(measurement([0] * entries), dtype=np.int64)

@@ -105,7 +105,7 @@ class _Fitting:
         found = standardise(
             self._ask,
             model.terms,
-            model.follow_up.event,
+            model.follow_up.event if model.flags else None,
             flags=model.flags,
             weights=model.weights,
             keys=model.keys,

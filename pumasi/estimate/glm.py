@@ -159,7 +159,7 @@ class _Fitting:
         found = standardise(
             self._ask,
             model.terms,
-            model.outcome,
+            model.outcome if model.family is Family.BINOMIAL else None,
             flags=model.flags if model.family is Family.BINOMIAL else (),
             besides=(model.outcome,),
             weights=model.weights,

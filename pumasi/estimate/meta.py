@@ -230,10 +230,15 @@ def varying_effects(network: Network, effect: Effect, level: float = 0.95) -> Pr
     """The mean of effects that vary between hospitals, from each one's profile.
 
     Raises:
-        EstimationError: fewer than two hospitals, or no maximum within the grid.
-        FederationError: a hospital refused, or did not answer.
+        EstimationError: a hospital may not tell its own profile, fewer than two hospitals, or no
+            maximum within the grid.
+        FederationError: a hospital did not answer.
     """
     [answers] = network.each([effect.query()])
+    if network.refusals:
+        # Without them the mean would be that of the larger hospitals.
+        said = ", ".join(f"{name} ({code})" for name, code in sorted(network.refusals.items()))
+        raise EstimationError(f"{said} may not tell its own profile: ask for one effect of all")
     return combine_profiles(
         np.asarray(effect.grid), np.array([each["profile"] for each in answers]), level
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from pumasi.errors import AimedError, EstimationError
 from pumasi.federation.network import Total
-from pumasi.federation.queries import ColumnScreen, Moments
+from pumasi.federation.queries import Moments
 from pumasi.federation.query import Query
 from pumasi.federation.rows import ALL_PERSONS, Design, Floats, Keys
 
@@ -52,7 +52,7 @@ class Standardised:
 def standardise(
     ask: Ask,
     terms: tuple[str, ...],
-    outcome: str,
+    outcome: str | None,
     *,
     flags: tuple[str, ...] = (),
     besides: tuple[str, ...] = (),
@@ -66,7 +66,8 @@ def standardise(
     Args:
         ask: asks all hospitals in one exchange.
         terms: columns and products of columns.
-        outcome: column of 0 and 1 by which `flags` are screened.
+        outcome: column of 0 and 1 that enough persons must have, and by which `flags` are screened;
+            None if it has other values.
         flags: terms of two levels that must be held by enough persons.
         besides: columns whose mean is asked for, too.
         weights: column of case weights.
@@ -78,13 +79,13 @@ def standardise(
         EstimationError: a term has one value in all rows, or every case weight is 0.
     """
     design = Design(terms=(*terms, *besides))
-    queries: list[Query] = [Moments(design=design, weights=weights, keys=keys, magnitude=magnitude)]
-    if flags:
-        queries.append(ColumnScreen(terms=flags, outcome=outcome, keys=keys))
-    moments, *others = ask([*queries, *more])
+    query = Moments(
+        design=design, weights=weights, outcome=outcome, flags=flags, keys=keys, magnitude=magnitude
+    )
+    moments, *others = ask([query, *more])
     dropped: tuple[str, ...] = ()
     if flags:
-        enough = np.asarray(others.pop(0)["levels"].all(axis=(1, 2)))
+        enough = np.asarray(moments["levels"].all(axis=(1, 2)))
         dropped = tuple(flag for flag, kept in zip(flags, enough, strict=True) if not kept)
     weight = moments.number("weight")
     if weight <= 0:

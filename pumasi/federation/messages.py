@@ -43,7 +43,7 @@ class Privacy(_Message):
     """Noise that an exchange is to be answered with.
 
     Args:
-        clip: longest contribution of a person, in units of the scales of the parts.
+        clip: longest contribution of a person, in units of the parts.
         rho: what each hospital spends, zero-concentrated differential privacy.
     """
 

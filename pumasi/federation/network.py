@@ -60,7 +60,7 @@ class Total:
                 "suppressed is not zero"
             )
         verdicts = {name: reached[name].astype(np.float64) for name in screens}
-        return cls(query, tuple(contributors), {**parts, **verdicts})
+        return cls(query, tuple(contributors), query.shown({**parts, **verdicts}))
 
     def __getitem__(self, name: str) -> Floats:
         return self.parts[name]

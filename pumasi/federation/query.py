@@ -45,6 +45,7 @@ class Part:
         shape: its shape.
         scale: size that its entries are expected to have: sums are exact to 1e-9 of it, and what
             exceeds it some million times can't be sent.
+        unit: what one person is expected to contribute; noise is in it.
         counts: if entries are cells, which must reach the minimum: what they count.
         screens: whether of cells only the verdict is shown, 1 where the sum reaches the minimum and
             0 where it does not. Such cells refuse nothing: they say which columns may be asked for.
@@ -64,6 +65,7 @@ class Part:
     name: str
     shape: tuple[int, ...]
     scale: float = 1.0
+    unit: float = 1.0
     counts: Counts | None = None
     screens: bool = False
     merged_by: str | None = None
@@ -104,6 +106,13 @@ class Query(BaseModel):
             QueryError: the rows lack a column, or hold what the query is not defined for.
         """
         raise NotImplementedError
+
+    def shown(self, parts: Mapping[str, Floats]) -> Mapping[str, Floats]:
+        """What of a sum may be shown, given the verdicts of its screens.
+
+        Where a column fails its screen, no other part may tell of it.
+        """
+        return parts
 
     def contributions(self, rows: Rows) -> Floats:
         """What each person adds to the answer, all rows summed, shape (persons, entries).

@@ -125,7 +125,11 @@ def test_a_model_is_fitted_over_three_releases_and_every_exit_has_two_lines(thre
         assert events == ["intended", "sent"] * run.exchanges
         assert audit.verify(three.sites[name].paths.audit_log).lines == 2 * run.exchanges
     first = three.log("bada")[0]
-    asked = Moments(design=Design(terms=("age", "is_female", "has_event")))
+    asked = Moments(
+        design=Design(terms=("age", "is_female", "has_event")),
+        outcome="has_event",
+        flags=("is_female",),
+    )
     assert first["queries"][0] == f"moments {asked.hash[:16]}"  # type: ignore[index]
     assert (first["approval"], first["subject"], first["mode"]) == ("made_up", "made_up", "masked")
 

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import beta
 
 from pumasi.disclosure.ledger import Budget, Spent, require_budget
-from pumasi.disclosure.noise import clipped, noise, private_words
+from pumasi.disclosure.noise import clipped, noise, private_words, units
 from pumasi.disclosure.refusal import RefusedError
 from pumasi.errors import QueryError
 from pumasi.federation.fixed_point import decode
@@ -32,9 +32,8 @@ WITHOUT = WITH[1:]
 
 def sums(persons: np.ndarray, clip: float, noise_of: float = 1.0) -> np.ndarray:
     """The answer of each trial; the noise is scaled by `noise_of`."""
-    bound = int(clip * 2**40)
-    total = clipped(persons, PARTS, bound).sum()
-    drawn = noise(TRIALS, bound, RHO).astype(np.float64) * noise_of
+    total = clipped(persons, PARTS, clip).sum()
+    drawn = noise(TRIALS, clip * 2.0**40, RHO).astype(np.float64) * noise_of
     return (total + drawn) / 2**40
 
 
@@ -77,10 +76,9 @@ def test_trials_find_planted_faults(
 
 @given(arrays(np.float64, (7, 4), elements=st.floats(-1e4, 1e4)), st.floats(0.01, 100.0))
 def test_nobody_contributes_more_than_the_bound(rows: np.ndarray, clip: float) -> None:
-    parts = (Part("a", (2,), scale=3.0), Part("b", (2,)))
-    bound = int(clip * 2**40)
-    lengths = np.linalg.norm(clipped(rows, parts, bound).astype(np.float64), axis=1)
-    assert (lengths <= bound).all()
+    parts = (Part("a", (2,), scale=3.0), Part("b", (2,), scale=1024.0, unit=5.0))
+    lengths = np.linalg.norm(clipped(rows, parts, clip) / units(parts), axis=1)
+    assert (lengths <= clip).all()
 
 
 def test_what_is_short_is_not_changed_and_the_noise_has_its_deviation() -> None:

@@ -210,7 +210,9 @@ def test_too_few_cases_in_the_sum_are_suppressed_without_a_number() -> None:
     y = np.zeros(300)
     y[:7] = 1
     rows = divided(rows_of({"y": y, "x": np.arange(300) % 13}), np.arange(300) % 4)
-    with pytest.raises(SuppressedError, match="fewer persons than may be shown in cases") as error:
+    with pytest.raises(
+        SuppressedError, match="fewer persons than may be shown in outcome"
+    ) as error:
         fit_glm(network(rows), Glm(Family.BINOMIAL, ("x",), "y"))
     assert "7" not in str(error.value)
 

@@ -10,7 +10,7 @@ from pumasi.errors import FederationError, QueryError, SuppressedError
 from pumasi.federation.cells import Limits
 from pumasi.federation.messages import Mode, Reply, Request
 from pumasi.federation.network import InProcess, Run
-from pumasi.federation.queries import ColumnScreen, Family, Fit, GlmStep, Moments
+from pumasi.federation.queries import Family, Fit, GlmStep, Moments
 from pumasi.federation.query import query_from_dict, query_types
 from pumasi.federation.rows import Design, Rows
 from tests.estimate.hospitals import divided, holdings, network, rows_of
@@ -84,10 +84,21 @@ def test_a_screen_shows_verdicts_and_no_count() -> None:
     rows = rows_of({
         "y": np.arange(n) < 40, "rare": np.arange(n) % 100 == 0, "flag": np.arange(n) % 2,
     })  # fmt: skip
-    screen = ColumnScreen(terms=("rare", "flag"), outcome="y")
+    screen = Moments(design=Design(terms=("rare", "flag")), outcome="y", flags=("rare", "flag"))
     [total] = network(divided(rows, np.arange(n) % 4)).total([screen])
     assert total["levels"][1].tolist() == [[1, 1], [1, 1]]
     assert total["levels"][0].tolist() == [[1, 1], [0, 0]]
+    # Nothing of the column that failed is shown: its sum would be the number of persons.
+    assert np.isnan(total["sums"]).tolist() == [True, False]
+    assert np.isnan(total["squares"]).tolist() == [True, False]
+    assert total["sums"][1] == 200
+
+
+def test_the_sum_of_a_rare_outcome_is_not_shown() -> None:
+    rows = divided(hospital_rows(400, 7), np.arange(400) % 4)
+    asked = Moments(design=Design(terms=("x", "y")), outcome="y")
+    with pytest.raises(SuppressedError, match="fewer persons than may be shown in outcome"):
+        network(rows).total([asked])
 
 
 def test_an_aimed_hessian_is_refused_also_in_a_sum() -> None:

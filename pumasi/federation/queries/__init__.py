@@ -6,7 +6,7 @@ from pumasi.federation.queries.cox_grid import CoxGridMeat, CoxGridStep
 from pumasi.federation.queries.firth import FirthStep
 from pumasi.federation.queries.follow_up import FollowUp, Grid
 from pumasi.federation.queries.glm import Family, Fit, GlmMeat, GlmStep
-from pumasi.federation.queries.moments import ColumnScreen, Moments
+from pumasi.federation.queries.moments import Moments
 from pumasi.federation.queries.own import OwnPerformance
 from pumasi.federation.queries.profile import ProfileLikelihood
 from pumasi.federation.queries.risk import (
@@ -26,7 +26,6 @@ from pumasi.federation.queries.table_one import GroupMoments, Levels
 __all__ = [
     "CalibrationBins",
     "CalibrationStep",
-    "ColumnScreen",
     "CoxGridMeat",
     "CoxGridStep",
     "CoxMeat",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -16,12 +16,20 @@ from pumasi.federation.rows import Bools, Design, Floats, Rows, product
 class Moments(Query):
     """Weighted sums of terms and of their squares: sum w, sum w x, sum w x^2 over rows.
 
+    Terms of two levels are screened: a column that is 1 in few persons with, or without the outcome
+    is not used, and nothing of it is shown.
+
     Args:
         design: the terms, p of them; standardised as it says.
         weights: column of case weights; None for 1 each.
-        magnitude: for each term, the size that its values are expected to have.
+        outcome: column of 0 and 1; persons with it, and without it, must reach the minimum.
+        flags: those of the terms that are 0 and 1, f of them, to be screened by the outcome.
+        magnitude: size that the values of terms are expected to have.
 
-    Parts: `persons`; `rows`, how many; `weight`, sum w; `sums` and `squares`, shape (p,).
+    Parts: `persons`; `rows`, how many; `weight`, sum w; `sums` and `squares`, shape (p,), nan of
+    what failed its screen; with an outcome `outcome`, persons without and with it, shape (2,); with
+    flags `levels`, shape (f, 2, 2): 1 where enough persons have a row with the term at 0 or 1
+    (second axis) and the outcome at 0 or 1 (third axis), over all hospitals.
     """
 
     name: ClassVar[str] = "moments"
@@ -29,76 +37,86 @@ class Moments(Query):
 
     design: Design
     weights: str | None = None
+    outcome: str | None = None
+    flags: tuple[str, ...] = ()
     magnitude: float = 1024.0
 
     def parts(self) -> tuple[Part, ...]:
         """See the class."""
         p = (len(self.design.terms),)
         return (
-            Part("persons", (), counts=Counts.PERSONS),
+            Part("persons", (), scale=1024.0, counts=Counts.PERSONS),
             Part("rows", (), scale=1024.0),
             Part("weight", (), scale=1024.0),
-            Part("sums", p, scale=self.magnitude),
-            Part("squares", p, scale=self.magnitude**2),
+            Part("sums", p, scale=self.magnitude, unit=self.magnitude),
+            Part("squares", p, scale=self.magnitude**2, unit=self.magnitude**2),
+            *([Part("outcome", (2,), scale=1024.0, counts=Counts.OUTCOME)] if self.outcome else []),
+            *([self._levels()] if self.flags else []),
         )
 
+    def _levels(self) -> Part:
+        shape = (len(self.flags), 2, 2)
+        return Part("levels", shape, scale=1024.0, counts=Counts.OUTCOME, screens=True)
+
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
-        """See the class."""
+        """See the class.
+
+        Raises:
+            QueryError: a flag or the outcome has values besides 0 and 1, or flags have no outcome.
+        """
         x = self.design.matrix(rows)
         w = case_weights(rows, self.weights)
-        return {
+        found = {
             "persons": np.asarray(rows.persons(), dtype=np.float64),
             "rows": np.asarray(len(rows), dtype=np.float64),
             "weight": np.asarray(w.sum()),
             "sums": w @ x,
             "squares": w @ x**2,
         }
+        if self.outcome is not None:
+            outcome = as_flag(rows, self.outcome)
+            found["outcome"] = _persons_by(rows, [~outcome, outcome])
+        if self.flags:
+            found["levels"] = self._counted(rows)
+        return found
+
+    def _counted(self, rows: Rows) -> Floats:
+        if self.outcome is None:
+            raise QueryError("flags are screened by an outcome: name it")
+        outcome = as_flag(rows, self.outcome)
+        counts = []
+        for term in self.flags:
+            flag = as_flag(rows, term)
+            cells = [level & event for level in (~flag, flag) for event in (~outcome, outcome)]
+            counts.append(_persons_by(rows, cells).reshape(2, 2))
+        return np.array(counts)
+
+    def shown(self, parts: Mapping[str, Floats]) -> Mapping[str, Floats]:
+        """See the base."""
+        if not self.flags:
+            return parts
+        passed = np.asarray(parts["levels"].all(axis=(1, 2)))
+        failed = {flag for flag, enough in zip(self.flags, passed, strict=True) if not enough}
+        hidden = np.array([term in failed for term in self.design.terms])
+        blank = {name: np.where(hidden, np.nan, parts[name]) for name in ("sums", "squares")}
+        return {**parts, **blank}
 
     def contributions(self, rows: Rows) -> Floats:
-        """See the base."""
+        """See the base.
+
+        Raises:
+            QueryError: persons are counted by outcome or level.
+        """
+        if self.outcome is not None:
+            raise QueryError(f"query {self.name} by outcome is not answered with noise")
         x = self.design.matrix(rows)
         w = case_weights(rows, self.weights)[:, None]
         one = np.ones((rows.persons(), 1))
         return np.hstack([one, rows.by_person(np.hstack([np.ones_like(w), w, w * x, w * x**2]))])
 
 
-@register
-class ColumnScreen(Query):
-    """Persons by level of each term of two levels, with and without the outcome, as verdicts.
-
-    Args:
-        terms: columns of 0 and 1, or products of them, p of them.
-        outcome: column of 0 and 1.
-
-    Parts: `persons`; `levels`, shape (p, 2, 2): 1 where enough persons have a row with the term at
-    0 or 1 (second axis) and the outcome at 0 or 1 (third axis), over all hospitals.
-    """
-
-    name: ClassVar[str] = "column_screen"
-    kind: ClassVar[Kind] = Kind.LEARNING
-
-    terms: tuple[str, ...]
-    outcome: str
-
-    def parts(self) -> tuple[Part, ...]:
-        """See the class."""
-        return (
-            Part("persons", (), counts=Counts.PERSONS),
-            Part("levels", (len(self.terms), 2, 2), counts=Counts.OUTCOME, screens=True),
-        )
-
-    def compute(self, rows: Rows) -> Mapping[str, Floats]:
-        """See the class."""
-        outcome = as_flag(rows, self.outcome)
-        levels = np.empty((len(self.terms), 2, 2))
-        for j, term in enumerate(self.terms):
-            flag = as_flag(rows, term)
-            for level in (0, 1):
-                for event in (0, 1):
-                    chosen = (flag == bool(level)) & (outcome == bool(event))
-                    levels[j, level, event] = rows.persons(chosen)
-        persons = np.asarray(rows.persons(), dtype=np.float64)
-        return {"persons": persons, "levels": levels}
+def _persons_by(rows: Rows, chosen: Sequence[Bools]) -> Floats:
+    return np.array([rows.persons(each) for each in chosen], dtype=np.float64)
 
 
 def as_flag(rows: Rows, term: str) -> Bools:
