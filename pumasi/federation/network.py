@@ -114,6 +114,31 @@ class Network(Totals, Protocol):
         """The codes of the hospitals that refused to answer in their own name."""
         ...
 
+    @property
+    def id(self) -> str:
+        """Identifies the run."""
+        ...
+
+    @property
+    def exchanges(self) -> int:
+        """How many there were."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The fewest that a sum may be over."""
+        ...
+
+    @property
+    def releases(self) -> Mapping[str, str]:
+        """The release that each hospital answered from."""
+        ...
+
+    @property
+    def heads(self) -> Mapping[str, str]:
+        """The end of each hospital's audit log with its last answer."""
+        ...
+
 
 class Transport(Protocol):
     """What carries messages to hospitals and back."""

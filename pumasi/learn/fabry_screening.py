@@ -47,6 +47,7 @@ FABRY_SCREENING = Task(
         "had_short_pr_interval",
     ),
     outcome="has_fabry_5y",
+    numbers=("age_at_index", "visits_365", "organ_systems"),
     needs=(
         Need("person.gender_is_known"),
         Need("observation_period.every_person_has_a_row", limit=0.05),

@@ -26,6 +26,13 @@ GI_BLEED_RISK = Task(
         "used_other_nsaid",
     ),
     outcome="has_gi_bleed_365",
+    numbers=(
+        "age_at_index",
+        "prior_observation_days",
+        "conditions_365",
+        "drug_exposures_365",
+        "visits_365",
+    ),
     needs=(
         Need("person.gender_is_known"),
         Need("observation_period.every_person_has_a_row", limit=0.05),

@@ -35,9 +35,10 @@ SMALLEST_RISK = 1e-12
 class Task:
     """A learning problem: which rows, what is known at the index, what is to be foretold.
 
-    `needs` are checks that must hold besides the general gate, `concept_sets` the sets that the
-    table is made with: their concepts must have been verified. Rows are learned from if all
-    flags of `chosen_when` are true, and left out and counted if one of `excluded_when` is.
+    `numbers` are the features that have other values than 0 and 1. `needs` are checks that must
+    hold besides the general gate, `concept_sets` the sets that the table is made with: their
+    concepts must have been verified. Rows are learned from if all flags of `chosen_when` are true,
+    and left out and counted if one of `excluded_when` is.
 
     A case is a person with the outcome, however many of the person's rows have it. At least
     `minimum_cases` are needed in all, and `minimum_events` persons with and without the outcome
@@ -48,12 +49,18 @@ class Task:
     table: str
     features: tuple[str, ...]
     outcome: str
+    numbers: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
     excluded_when: tuple[str, ...] = ()
     chosen_when: tuple[str, ...] = ()
     minimum_cases: int = 20
     minimum_events: int = 20
     concept_sets: tuple[str, ...] = ()
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The features that are true or false."""
+        return tuple(name for name in self.features if name not in self.numbers)
 
     @property
     def purpose(self) -> Purpose:

@@ -21,14 +21,18 @@ class Need:
     """A check that a purpose depends on.
 
     `limit` is the share of the denominator that may violate for this purpose, whatever the check or
-    the hospital allows otherwise; None means the check's own verdict.
+    the hospital allows otherwise; None means the check's own verdict. With `nothing_passes` the
+    need is met as well where the check had nothing to check, as declared.
     """
 
     check: str
     limit: float | None = None
+    nothing_passes: bool = False
 
     def is_met_by(self, outcome: Outcome) -> bool:
         """Say whether the check was seen to hold; what was not applicable was not seen to."""
+        if outcome.status is Status.NOT_APPLICABLE and self.nothing_passes:
+            return True
         if self.limit is None or outcome.violations is None or not outcome.denominator:
             return outcome.status is Status.PASSED
         return share_is_within(outcome.violations, outcome.denominator, self.limit)

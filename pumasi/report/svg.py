@@ -94,6 +94,75 @@ def pyramid(
     return _svg("".join(parts), alt, total)
 
 
+# Label, and estimate with lower and upper limit of each of the things compared; None if not known.
+Compared = tuple[str, Sequence[tuple[float, float, float] | None]]
+_MARKS = ("square", "dot")
+
+
+def forest(rows: Sequence[Compared], edges: tuple[float, float], alt: str, unit: str) -> str:
+    """Estimates with their intervals, the things compared below each other: square, then dot."""
+    low, high = edges
+    left, gap = 80, 30
+
+    def x(value: float) -> float:
+        share = (min(max(value, low), high) - low) / (high - low)
+        return left + share * (WIDTH - left - _RIGHT)
+
+    parts, height = [], _TOP + gap * len(rows) + _BOTTOM
+    for value in (low, (low + high) / 2, high):
+        parts.append(
+            f'<line class="grid" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{_TOP}" '
+            f'y2="{height - _BOTTOM}"/><text class="mid" x="{x(value) - 4:.1f}" '
+            f'y="{height - _BOTTOM + 13}">{number(value)}</text>'
+        )
+    for place, (label, compared) in enumerate(rows):
+        y = _TOP + gap * place + gap / 2
+        parts.append(f'<text x="0" y="{y + 4:.1f}">{escape(label)}</text>')
+        for mark, each in zip(_MARKS, compared, strict=False):
+            if each is not None:
+                parts.append(_interval(mark, [x(value) for value in each], y))
+                y += 10
+    parts.append(
+        f'<text x="{(left + WIDTH) / 2:.0f}" y="{height - 4}" class="mid unit">'
+        f"{escape(unit)}</text>"
+    )
+    return _svg("".join(parts), alt, height)
+
+
+def _interval(mark: str, at: Sequence[float], y: float) -> str:
+    estimate, lower, upper = at
+    line = f'<line class="line" x1="{lower:.1f}" x2="{upper:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    if mark == "square":
+        return (
+            f'{line}<rect class="bar" x="{estimate - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
+        )
+    return f'{line}<circle class="two" cx="{estimate:.1f}" cy="{y:.1f}" r="4"/>'
+
+
+def calibration(points: Sequence[tuple[float, float, float, float]], alt: str) -> str:
+    """Observed share with its interval by predicted risk, and the line on which they are equal.
+
+    A point is risk, observed, lower and upper limit.
+    """
+    top = nice(max(max(each) for each in points))
+
+    def x(value: float) -> float:
+        return _LEFT + value / top * _width()
+
+    drawn = [
+        f'<line class="unit" stroke="#57606a" stroke-dasharray="4 4" x1="{x(0):.1f}" '
+        f'y1="{_y(0, top):.1f}" x2="{x(top):.1f}" y2="{_y(top, top):.1f}"/>'
+    ]
+    for risk, observed, lower, upper in points:
+        drawn.append(
+            f'<line class="line" x1="{x(risk):.1f}" x2="{x(risk):.1f}" y1="{_y(lower, top):.1f}" '
+            f'y2="{_y(upper, top):.1f}"/>'
+            f'<circle class="dot" cx="{x(risk):.1f}" cy="{_y(observed, top):.1f}" r="3.5"/>'
+        )
+    ticks = [(x(share * top), number(share * top)) for share in (0, 0.5, 1)]
+    return _svg(_axes(top, ticks, "predicted risk") + "".join(drawn), alt)
+
+
 def number(value: float) -> str:
     """A number as it is read: 1,200; 12.5; 0.031."""
     if value == 0:
