@@ -148,6 +148,8 @@ class Hospital:
         asked = set(request.contributors)
         if asked != set(approval.contributors) or not asked <= set(self.public_keys):
             raise RefusedError(Refusal.CONTRIBUTORS)
+        if request.minimum_outcome < approval.minimum_outcome:
+            raise RefusedError(Refusal.MINIMUM)
         if request.mode is Mode.CLEAR:
             raise RefusedError(Refusal.CLEAR)
         return approval

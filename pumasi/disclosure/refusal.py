@@ -17,6 +17,7 @@ class Refusal(StrEnum):
     RELEASE = "release_not_open"
     OTHER_RELEASE = "release_not_approved"
     CONTRIBUTORS = "contributors_not_approved_or_keys_not_known"
+    MINIMUM = "fewer_persons_to_be_shown_than_approved"
     CLEAR = "addends_in_clear"
     REPLAYED = "exchange_answered_before"
     PARAMETERS = "parameters_do_not_fit"

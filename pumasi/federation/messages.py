@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pumasi.errors import AimedError, FederationError, QueryError
+from pumasi.federation.cells import LIMITS
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.query import Part, Query, canonical, query_from_dict
 
@@ -60,6 +61,7 @@ class Request(_Message):
         subject: the task or study whose rows are meant.
         mode: what of the answers may be seen.
         contributors: all hospitals that are asked, sorted.
+        minimum_outcome: fewest persons with (or without) the outcome that the hub shows of a sum.
         queries: as `Query.to_dict` writes them.
         privacy: noise of the answers; None for exact ones.
     """
@@ -69,6 +71,7 @@ class Request(_Message):
     subject: str
     mode: Mode
     contributors: tuple[str, ...]
+    minimum_outcome: int
     queries: tuple[dict[str, Any], ...]
     privacy: Privacy | None = None
 
@@ -82,6 +85,7 @@ class Request(_Message):
         contributors: Sequence[str],
         queries: Sequence[Query],
         privacy: Privacy | None = None,
+        minimum_outcome: int = LIMITS.outcome,
     ) -> Request:
         """The request that asks these queries."""
         asked = tuple(query.to_dict() for query in queries)
@@ -91,6 +95,7 @@ class Request(_Message):
             subject=subject,
             mode=mode,
             contributors=tuple(sorted(contributors)),
+            minimum_outcome=minimum_outcome,
             queries=asked,
             privacy=privacy,
         )

@@ -234,7 +234,14 @@ class Run:
         self.exchanges += 1
         hospitals = self.transport.hospitals
         request = Request.of(
-            self.id, self.exchanges, self.subject, mode, hospitals, queries, self.privacy
+            self.id,
+            self.exchanges,
+            self.subject,
+            mode,
+            hospitals,
+            queries,
+            self.privacy,
+            self.limits.outcome,
         )
         replies = self.transport.carry(request.to_bytes())
         if missing := sorted(set(hospitals) - set(replies)):

@@ -22,6 +22,7 @@ from pumasi.estimate.calibration import Calibration, calibration
 from pumasi.estimate.discrimination import Risk, discrimination
 from pumasi.estimate.firth import Firth, fit_firth
 from pumasi.estimate.glm import Glm, fit_glm
+from pumasi.federation.cells import Limits
 from pumasi.federation.network import Network
 from pumasi.federation.queries import Family
 from pumasi.federation.queries.own import OwnPerformance
@@ -42,6 +43,8 @@ class NetworkTask:
         interactions: products of features that are terms as well.
         penalties: of the ridge, to choose from.
         folds: of the cross-validation.
+        minimum_outcome: fewest persons with, and without the outcome of a cell of a sum; below 10
+            only if every hospital's approval allows it.
     """
 
     task: Task
@@ -49,6 +52,12 @@ class NetworkTask:
     interactions: tuple[str, ...] = ()
     penalties: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
     folds: int = 5
+    minimum_outcome: int = 10
+
+    @property
+    def limits(self) -> Limits:
+        """The fewest that a sum may be over."""
+        return Limits(outcome=self.minimum_outcome)
 
     @property
     def terms(self) -> tuple[str, ...]:
