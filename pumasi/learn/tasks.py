@@ -35,5 +35,6 @@ NETWORK_TASKS = (
             "is_lvh_gate:is_female",
             "is_kidney_gate:is_female",
         ),
+        minimum_outcome=3,
     ),
 )

@@ -305,3 +305,12 @@ def test_a_private_task_answers_with_noise_until_its_budget_is_spent(three: Thre
 def test_a_hospital_with_an_exact_answer_has_no_epsilon(three: Three) -> None:
     three.reply("bada", request())
     assert three.hospitals["bada"].answered.spent().epsilon(1e-6) == float("inf")
+
+
+def test_the_hub_may_not_show_fewer_persons_with_the_outcome_than_approved(three: Three) -> None:
+    low = request().model_copy(update={"minimum_outcome": 3})
+    assert three.reply("bada", low)["refusal"] == "fewer_persons_to_be_shown_than_approved"
+    (three.sites["bada"].paths.approvals / "made_up.json").unlink()
+    three.approve("bada", minimum_outcome=3)
+    low = low.model_copy(update={"exchange": 2})
+    assert three.reply("bada", low)["refusal"] == ""
