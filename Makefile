@@ -18,7 +18,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export FLWR_TELEMETRY_ENABLED := 0
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo example test lint format dev bench bench-quality lock clean
+.PHONY: help setup demo example test lint format dev bench bench-quality redteam lock clean
 
 help: ## list the commands (this)
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -60,6 +60,9 @@ bench-quality: $(INSTALLED) ## seeded faults: which check finds which size, and 
 	python -m benchmarks.quality --sizes gross,half --seeds 1-5 --clean ''
 	python -m benchmarks.quality --sizes middle,low --seeds 1-3 --clean ''
 	python -m benchmarks.quality --seeds '' --clean 101-200 --write
+
+redteam: $(INSTALLED) ## attacks on what leaves hospitals, with the defences on and off
+	python -m benchmarks.redteam
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header \
