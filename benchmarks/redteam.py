@@ -54,7 +54,7 @@ def rows_of(n: int, cases: int, rng: np.random.Generator, first: int = 0) -> Row
 
 
 def seen(holding: Holding, query: Query, mode: Mode, run: str) -> dict[str, Floats] | str:
-    """What the hub reads of one hospital's reply, taking it for an addend; a refusal is its code."""
+    """What the hub reads of a hospital's reply, taken for an addend; or the code of a refusal."""
     request = Request.of(run, 1, "attack", mode, NAMES, [query])
     reply = Reply.from_bytes(holding.answer(request.to_bytes()), holding.name, request)
     if reply.refusal:
@@ -95,9 +95,9 @@ def case_count(rng: np.random.Generator) -> Attack:
 def membership(rng: np.random.Generator) -> Attack:
     """Was a person, all of whose features are known, among those who were summed?
 
-    The score is the product of the person with the sums (Homer et al., PLoS Genetics 2008;4:e1000167,
-    for independent features of mean 0). Without the defence: the addend of a hospital of 8 persons;
-    with it, the sum over four hospitals.
+    The score is the product of the person with the sums (Homer et al., PLoS Genetics
+    2008;4:e1000167, for independent features of mean 0). Without the defence: the addend of a
+    hospital of 8 persons; with it, the sum over four hospitals.
     """
     query = Moments(design=Design(terms=FEATURES))
     scores: dict[tuple[str, bool], list[float]] = {}
