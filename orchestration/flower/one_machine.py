@@ -35,8 +35,8 @@ from pumasi.errors import FederationError
 from pumasi.federation.peers import Peers
 
 SUPERLINK, NODE, PROCESS = "superlink", "node of ", "process of "
-# Seconds until a program that was started must answer; ten are usual on two cores.
-START_SECONDS = 90.0
+# Seconds until a program that was started must answer; ten are usual on two idle cores.
+START_SECONDS = 180.0
 NO_BORDER = (
     "All of it runs as one user on one machine: what Flower ships could read what a hospital "
     "holds. Real hospitals run node and process under two users: docs/deployment.md"

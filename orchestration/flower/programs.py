@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,16 +86,33 @@ def start(
 def end(programs: Sequence[Program], patience: float = PATIENCE) -> list[str]:
     """End programs and their children and wait for them; return what had to be killed."""
     processes = [found for each in programs if (found := each.process())]
-    family = [child for each in processes for child in _children(each)]
-    for each in processes:
+    family = [*processes, *(child for each in processes for child in _children(each))]
+    for each in family:
         _signalled(each, kill=False)
-    # Flower's children look for their parent and end by themselves, seconds later.
-    _, left = psutil.wait_procs([*processes, *family], timeout=patience)
+    left = _wait_until_gone(family, patience)
     names = [f"{_name(each)} ({each.pid})" for each in left]
     for each in left:
         _signalled(each, kill=True)
-    psutil.wait_procs(left, timeout=patience)
+    _wait_until_gone(left, patience)
     return names
+
+
+def _wait_until_gone(processes: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Those that have not ended in that time."""
+    until = time.monotonic() + patience
+    left = [each for each in processes if not _is_gone(each)]
+    while left and time.monotonic() < until:
+        time.sleep(0.1)
+        left = [each for each in left if not _is_gone(each)]
+    return left
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    # What has ended and was not asked for its code by whoever started it has gone as well.
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -82,7 +82,8 @@ def _answer_one(hospital: Hospital, connection: socket.socket, say: Say) -> bool
 @contextmanager
 def _listening(path: Path) -> Iterator[socket.socket]:
     path = path.absolute()
-    if len(os.fsencode(path)) > _PATH_BYTES:
+    making = path.with_name(f".{path.name}")
+    if len(os.fsencode(making)) > _PATH_BYTES:
         raise ConfigError(
             f"{path} is too long for a Unix socket ({_PATH_BYTES} bytes): name a shorter one with "
             "--socket"
@@ -90,15 +91,13 @@ def _listening(path: Path) -> Iterator[socket.socket]:
     _make_folder(path.parent)
     _remove_left(path)
     with socket.socket(socket.AF_UNIX) as listener:
-        # Nobody may connect before the mode is right: the umask alone decides it until then.
-        before = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(before)
-        os.chown(path, -1, path.parent.stat().st_gid)
-        path.chmod(SOCKET_MODE)
+        # Under its name only when it can be connected to, by whom it is for and nobody else.
+        making.unlink(missing_ok=True)
+        listener.bind(str(making))
+        os.chown(making, -1, making.parent.stat().st_gid)
+        making.chmod(SOCKET_MODE)
         listener.listen()
+        making.rename(path)
         listener.settimeout(LOOK)
         try:
             yield listener
@@ -123,6 +122,8 @@ def _remove_left(path: Path) -> None:
     """Remove the socket of a process that was killed; a living one is left alone."""
     if not path.exists():
         return
+    if not path.is_socket():
+        raise ConfigError(f"{path} is there and no socket: name another with --socket")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(LOOK)
         try:
@@ -132,5 +133,5 @@ def _remove_left(path: Path) -> None:
                 path.unlink()
             return
         except OSError as error:
-            raise ConfigError(f"{path} is no socket, or in use ({type(error).__name__})") from None
+            raise ConfigError(f"{path} is in use ({type(error).__name__})") from None
     raise ConfigError(f"a process answers on {path} already")

@@ -119,19 +119,19 @@ def run_over(transport: Transport) -> Run:
 
 
 class Overheard:
-    """Everything that the hub's process gets, as it came."""
+    """What was asked, as it was sent."""
 
     def __init__(self, transport: Transport):
         self.transport = transport
-        self.replies: list[Mapping[str, bytes]] = []
+        self.requests: list[bytes] = []
 
     @property
     def hospitals(self) -> tuple[str, ...]:
         return self.transport.hospitals
 
     def carry(self, message: bytes) -> Mapping[str, bytes]:
-        self.replies.append(self.transport.carry(message))
-        return self.replies[-1]
+        self.requests.append(message)
+        return self.transport.carry(message)
 
 
 __all__ = ["MODEL", "NAMES", "NOON", "TASK", "Hospitals", "Overheard", "run_over"]
