@@ -205,12 +205,14 @@ def site_answer(
     """Answer what the hub asks, by the hospital's own rules, until it is ended (SIGTERM)."""
     from pumasi.answer.enrolment import read_peers
     from pumasi.answer.hospital import Hospital
-    from pumasi.answer.serve import Ending, serve
+    from pumasi.answer.serve import Ending, require_private, serve
     from pumasi.federation.masks import MaskKey
     from pumasi.learn.tasks import TASKS
 
     config = get_site(site)
     paths = SitePaths.of(config.id)
+    if socket is not None:
+        require_private(home_folder())
     keys = read_peers(paths).public_keys
     hospital = Hospital(paths, MaskKey.load(paths.mask_key), keys, TASKS)
     ending = Ending()

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.flower.enrol import add_hospitals, hub_public_key, load_peers
-from orchestration.flower.one_machine import down, enrol_here, status, up
+from orchestration.flower.one_machine import await_superlink, down, enrol_here, status, up
 from orchestration.flower.places import HubPlaces
-from orchestration.flower.superlink import connect, register
+from orchestration.flower.superlink import register
 from pumasi.config import HubConfig, load_hub, load_network
 from pumasi.errors import ConfigError, PumasiError
 from pumasi.federation.peers import Peer, Peers
@@ -41,7 +41,7 @@ def _run(command: str, cards: Sequence[Path], control: str) -> int:
     elif command == "up":
         up(places, _hub(), tuple(load_network(resolve=False)), _say)
     elif command == "register":
-        connect(places, control)
+        await_superlink(places, control)
         for name, number in register(places, load_peers(places)).items():
             _say(f"{name}: node {number}")
     elif command == "status":

@@ -145,13 +145,22 @@ def start_superlink(places: HubPlaces, fleet: str, say: Say) -> Program:
     say("starting the SuperLink")
     log = places.logs / "superlink.log"
     program = start(SUPERLINK, command, flower_environment(places.flower), log)
-    connect(places, control)
     try:
-        _wait(lambda: listens(control), [program], "the SuperLink takes no orders")
+        await_superlink(places, control, [program])
     except BaseException:
         end([program])
         raise
     return program
+
+
+def await_superlink(places: HubPlaces, control: str, programs: Sequence[Program] = ()) -> None:
+    """Let the hub speak to the SuperLink at this address, and wait until it takes orders.
+
+    Raises:
+        FederationError: it takes none.
+    """
+    connect(places, control)
+    _wait(lambda: listens(control), programs, f"no SuperLink takes orders at {control}")
 
 
 def start_hospital(paths: SitePaths, fleet: str, logs: Path) -> list[Program]:
@@ -164,17 +173,28 @@ def start_hospital(paths: SitePaths, fleet: str, logs: Path) -> list[Program]:
 
 
 def start_node(paths: SitePaths, fleet: str, log: Path) -> Program:
-    """Start a hospital's node, which reaches out to the hub and listens to this machine only."""
-    site = paths.root.name
-    command = [
-        *("flower-supernode", "--superlink", fleet),
-        *("--root-certificates", str(paths.relay / CERTIFICATE)),
-        *("--auth-supernode-private-key", str(paths.relay / NODE_KEY)),
-        *("--clientappio-api-address", unused_addresses(1)[0]),
-        *("--node-config", f'socket="{paths.socket}"'),
-    ]
+    """Start a hospital's node."""
+    command = node_command(paths.relay, paths.socket, fleet)
     # A folder of its own each: two nodes that unpack the relay into one disturb each other.
-    return start(NODE + site, command, relay_environment(paths.relay / "flower"), log)
+    environment = relay_environment(paths.relay / "flower")
+    return start(NODE + paths.root.name, command, environment, log)
+
+
+def node_command(relay: Path, socket: Path, fleet: str) -> list[str]:
+    """A node that reaches out to the hub and listens to this machine only.
+
+    Args:
+        relay: folder with the node's key and the hub's certificate.
+        socket: where the hospital's own process answers.
+        fleet: host and port of the hub.
+    """
+    return [
+        *("flower-supernode", "--superlink", fleet),
+        *("--root-certificates", str(relay / CERTIFICATE)),
+        *("--auth-supernode-private-key", str(relay / NODE_KEY)),
+        *("--clientappio-api-address", unused_addresses(1)[0]),
+        *("--node-config", f'socket="{socket}"'),
+    ]
 
 
 def _wait_until_online(
@@ -203,8 +223,8 @@ def _wait(ready: Callable[[], bool], programs: Sequence[Program], problem: str) 
             if not each.runs:
                 raise FederationError(f"{each.name} ended:\n{each.last_lines()}\nsee {each.log}")
         if time.monotonic() > until:
-            logs = ", ".join(each.log for each in programs)
-            raise FederationError(f"{problem} within {START_SECONDS:.0f} s: see {logs}")
+            logs = "".join(f"\nsee {each.log}" for each in programs)
+            raise FederationError(f"{problem} within {START_SECONDS:.0f} s{logs}")
         time.sleep(0.3)
 
 

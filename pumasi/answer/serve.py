@@ -65,6 +65,18 @@ def serve(hospital: Hospital, path: Path, ending: Ending, say: Say) -> None:
     say(f"{hospital.name}: ended after {answered} replies, {failed} connections without one")
 
 
+def require_private(home: Path) -> None:
+    """Refuse a folder that another user of the machine may enter, the relay's among them.
+
+    Raises:
+        ConfigError: its mode lets others in.
+    """
+    if stat.S_IMODE(home.stat().st_mode) & 0o077:
+        raise ConfigError(
+            f"{home} can be entered by other users, and the relay is one of them: chmod 700 {home}"
+        )
+
+
 def _answer_one(hospital: Hospital, connection: socket.socket, say: Say) -> bool:
     """Whether the other side took a reply. Whatever one connection does, the next is answered."""
     try:

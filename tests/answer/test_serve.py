@@ -109,6 +109,7 @@ def test_requests_are_answered_one_at_a_time(served: Served) -> None:
         call.start()
     for call in calls:
         call.join()
+    served.end()
     assert served.echo.events == ["intended", "sent"] * 2
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
 
+from orchestration.flower.one_machine import NODE, PROCESS, start_hospital, start_node
 from orchestration.flower.places import HubPlaces
-from orchestration.flower.programs import Program, read_programs
+from orchestration.flower.programs import Program, end, read_programs, write_programs
+from orchestration.flower.superlink import online, read_nodes
 from pumasi.config.environment import NO_TELEMETRY
 from tests.flower.hospitals import Hospitals
 
@@ -60,9 +66,11 @@ def unused_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("flower")
-    (folder / "home").mkdir()
+def running() -> Iterator[Cluster]:
+    # Not below pytest's own folder, which no other user may enter: here PUMASI_HOME alone bars.
+    folder = Path(tempfile.mkdtemp(prefix="pumasi-flower-"))
+    folder.chmod(0o755)
+    (folder / "home").mkdir(mode=0o700)
     port = unused_port()
     hospitals = Hospitals(folder / "home", folder / "network", port)
     cluster = Cluster(hospitals, HubPlaces(folder / "home" / "hub" / "network"), port)
@@ -79,6 +87,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     assert [process for process in family if not is_gone(process)] == []
     left = {each.laddr.port for each in psutil.net_connections("tcp") if each.status == "LISTEN"}
     assert left & listening == set()
+    shutil.rmtree(folder)
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -88,6 +97,39 @@ def is_gone(process: psutil.Process) -> bool:
 
 def listeners(process: psutil.Process) -> list[psutil._common.pconn]:  # type: ignore[name-defined]
     return [each for each in process.net_connections("tcp") if each.status == "LISTEN"]
+
+
+def wait(ready: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def in_place_of(cluster: Cluster, *programs: Program) -> None:
+    """Let the file of programs name these instead of those of the same name."""
+    known = {each.name: each for each in read_programs(cluster.places.programs)}
+    write_programs(
+        cluster.places.programs, list({**known, **{each.name: each for each in programs}}.values())
+    )
+
+
+def revive(cluster: Cluster, name: str) -> None:
+    """Start a hospital's node and process again, whichever has ended."""
+    end([cluster.programs()[each + name] for each in (NODE, PROCESS)])
+    paths = cluster.hospitals.paths(name)
+    fleet, number = f"127.0.0.1:{cluster.port}", read_nodes(cluster.places)[name]
+    in_place_of(cluster, *start_hospital(paths, fleet, cluster.places.logs))
+
+    def connected() -> bool:
+        # The SuperLink takes a killed node for connected for up to a minute, and its successor
+        # ends meanwhile: whoever keeps a node starts it again.
+        if not cluster.programs()[NODE + name].runs:
+            log = cluster.places.logs / f"{name}.node.log"
+            in_place_of(cluster, start_node(paths, fleet, log))
+        return paths.socket.exists() and online(cluster.places)[number]
+
+    wait(connected, 150)
 
 
 @pytest.fixture

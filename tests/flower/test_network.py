@@ -10,9 +10,10 @@ import sys
 import textwrap
 import time
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
+import duckdb
 import numpy as np
 import psutil
 import pytest
@@ -26,11 +27,10 @@ from orchestration.flower.one_machine import (
     PROCESS,
     SUPERLINK,
     memory,
-    start_hospital,
     start_node,
 )
 from orchestration.flower.places import HubPlaces
-from orchestration.flower.programs import Program, end, read_programs, write_programs
+from orchestration.flower.programs import Program, end
 from orchestration.flower.superlink import online, read_nodes
 from orchestration.flower.transport import FlowerTransport
 from pumasi.answer.holding import holdings
@@ -42,23 +42,14 @@ from pumasi.federation.messages import Mode, Reply, Request
 from pumasi.federation.queries import Moments
 from pumasi.federation.rows import Design, Rows
 from pumasi.release import latest_release
-from tests.flower.conftest import Cluster, listeners
+from tests.flower.conftest import Cluster, in_place_of, listeners, revive, wait
 from tests.flower.hospitals import MODEL, NAMES, TASK, Overheard, run_over
 
 pytestmark = pytest.mark.slow
 MOMENTS = Moments(design=Design(terms=("age_at_index",)))
 
 
-def wait(ready: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < until
-        time.sleep(0.2)
-
-
 def rows_of(cluster: Cluster, name: str) -> Rows:
-    import duckdb
-
     release = latest_release(cluster.hospitals.paths(name))
     assert release is not None
     with duckdb.connect() as connection:
@@ -192,14 +183,6 @@ def test_a_node_that_holds_the_hub_to_another_certificate_does_not_connect(
     wait(lambda: online(cluster.places)[number])
 
 
-def in_place_of(cluster: Cluster, *programs: Program) -> None:
-    """Let the file of programs name these instead of those of the same name."""
-    known = {each.name: each for each in read_programs(cluster.places.programs)}
-    write_programs(
-        cluster.places.programs, list({**known, **{each.name: each for each in programs}}.values())
-    )
-
-
 def test_a_hospital_whose_process_is_down_is_named_and_the_others_go_on(cluster: Cluster) -> None:
     end([cluster.programs()[PROCESS + "deul"]])
     try:
@@ -216,24 +199,6 @@ def test_a_hospital_whose_process_is_down_is_named_and_the_others_go_on(cluster:
     with FlowerTransport(cluster.places, seconds=60) as transport:
         (total,) = run_over(transport).total([MOMENTS])
     assert total.contributors == NAMES
-
-
-def revive(cluster: Cluster, name: str) -> None:
-    """Start a hospital's node and process again, whichever has ended."""
-    end([cluster.programs()[each + name] for each in (NODE, PROCESS)])
-    paths = cluster.hospitals.paths(name)
-    fleet, number = f"127.0.0.1:{cluster.port}", read_nodes(cluster.places)[name]
-    in_place_of(cluster, *start_hospital(paths, fleet, cluster.places.logs))
-
-    def connected() -> bool:
-        # The SuperLink takes a killed node for connected for up to a minute, and its successor
-        # ends meanwhile: whoever keeps a node starts it again.
-        if not cluster.programs()[NODE + name].runs:
-            log = cluster.places.logs / f"{name}.node.log"
-            in_place_of(cluster, start_node(paths, fleet, log))
-        return paths.socket.exists() and online(cluster.places)[number]
-
-    wait(connected, 150)
 
 
 def test_a_node_that_is_killed_in_a_run_is_named_in_the_time_that_was_given(

@@ -20,10 +20,10 @@ app = ClientApp()
 def relay(message: Message, context: Context) -> Message:
     """Hand one message on and bring the reply, or a word for why there is none."""
     request = message.content["request"]["bytes"]
-    path = str(context.node_config["socket"])
-    return Message(
-        RecordDict({"reply": ask(path, request, message.metadata.ttl)}), reply_to=message
-    )
+    reply = ConfigRecord({"failed": "no_request"})
+    if isinstance(request, bytes):
+        reply = ask(str(context.node_config["socket"]), request, message.metadata.ttl)
+    return Message(RecordDict({"reply": reply}), reply_to=message)
 
 
 def ask(path: str, request: bytes, seconds: float) -> ConfigRecord:

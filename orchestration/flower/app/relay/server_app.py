@@ -1,13 +1,13 @@
 """What Flower runs at the hub: hands messages of the process that estimates to the nodes.
 
 One Flower run carries all exchanges of one run of Pumasi, since a run takes seconds to begin. The
-process that estimates listens on a Unix socket; when it closes, or is killed, this program ends.
+process that estimates listens on a Unix socket; when it closes, or is killed, this program ends
+with the exchange that goes on.
 """
 
 from __future__ import annotations
 
 import json
-import select
 import socket
 import time
 from base64 import b64encode
@@ -31,12 +31,15 @@ def main(grid: Grid, context: Context) -> None:
         said = json.loads(read_frame(hub) or b"{}")
         nodes = [int(node) for node in said["nodes"]]
         while (request := read_frame(hub)) is not None:
-            found = exchange(grid, nodes, request, float(said["seconds"]), hub)
-            write_frame(hub, json.dumps(found).encode())
+            found = exchange(grid, nodes, request, float(said["seconds"]))
+            try:
+                write_frame(hub, json.dumps(found).encode())
+            except OSError:
+                return
 
 
 def exchange(
-    grid: Grid, nodes: list[int], request: bytes, seconds: float, hub: socket.socket
+    grid: Grid, nodes: list[int], request: bytes, seconds: float
 ) -> dict[str, dict[str, str]]:
     """By node: the replies in base64, and why there is none of those that said so."""
     end = time.monotonic() + seconds
@@ -44,11 +47,15 @@ def exchange(
     messages = [
         Message(record, dst_node_id=node, message_type="query", ttl=seconds) for node in nodes
     ]
-    waiting = dict(zip(grid.push_messages(messages), nodes, strict=True))
+    # Flower gives None for what it could not send, and nothing at all if it was too much.
+    sent = [*grid.push_messages(messages), *([None] * len(nodes))][: len(nodes)]
+    waiting = {number: node for number, node in zip(sent, nodes, strict=True) if number}
+    failed = {str(node): "not_sent" for node in nodes if node not in waiting.values()}
     replies: dict[str, str] = {}
-    failed = {str(node): "not_sent" for message, node in waiting.items() if not message}
-    waiting = {message: node for message, node in waiting.items() if message}
-    while waiting and time.monotonic() < end and not _gone(hub):
+    # Also when the process that estimates is gone meanwhile: a node whose run ends between its
+    # taking a message and its starting the relay would keep a relay that waits for ever.
+    while waiting and time.monotonic() < end:
+        time.sleep(POLL)
         for message in grid.pull_messages(list(waiting)):
             node = str(waiting.pop(message.metadata.reply_to_message_id))
             if message.has_error():
@@ -66,9 +73,3 @@ def _sort(
         replies[node] = b64encode(content).decode()
     else:
         failed[node] = str(reply.get("failed", "no_reply"))
-
-
-def _gone(hub: socket.socket) -> bool:
-    """Wait a moment; whether the process that estimates has closed meanwhile."""
-    readable, _, _ = select.select([hub], [], [], POLL)
-    return bool(readable) and hub.recv(1, socket.MSG_PEEK) == b""
