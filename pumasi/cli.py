@@ -7,6 +7,7 @@ doesn't know the orchestrator. A `PumasiError` becomes a message on standard err
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -71,11 +72,15 @@ person_app = typer.Typer(help="The persons of a hospital.", no_args_is_help=True
 vocabulary_app = typer.Typer(help="The OMOP vocabularies of hospitals.", no_args_is_help=True)
 release_app = typer.Typer(help="The sealed releases of a hospital.", no_args_is_help=True)
 waiver_app = typer.Typer(help="What a hospital accepts for a time.", no_args_is_help=True)
+network_app = typer.Typer(
+    help="Hospitals that are asked together, over Flower.", no_args_is_help=True
+)
 quality_app = typer.Typer(help="Checks of any OMOP database.", no_args_is_help=True)
 simulate_app = typer.Typer(
     help="Hospitals that don't exist, whose truth is known.", no_args_is_help=True
 )
 app.add_typer(site_app, name="site")
+app.add_typer(network_app, name="network")
 app.add_typer(person_app, name="person")
 app.add_typer(quality_app, name="quality")
 app.add_typer(release_app, name="release")
@@ -191,6 +196,100 @@ def site_sync(
         return
     for path in written:
         typer.echo(f"wrote {path}")
+
+
+@site_app.command("answer")
+def site_answer(
+    site: Site = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option(help="Unix socket for the relay's user; default in PUMASI_HOME."),
+    ] = None,
+) -> None:
+    """Answer what the hub asks, by the hospital's own rules, until it is ended (SIGTERM)."""
+    from pumasi.answer.enrolment import read_peers
+    from pumasi.answer.hospital import Hospital
+    from pumasi.answer.serve import Ending, require_private, serve
+    from pumasi.federation.masks import MaskKey
+    from pumasi.learn.tasks import TASKS
+
+    config = get_site(site)
+    paths = SitePaths.of(config.id)
+    if socket is not None:
+        require_private(home_folder())
+    keys = read_peers(paths).public_keys
+    hospital = Hospital(paths, MaskKey.load(paths.mask_key), keys, TASKS)
+    ending = Ending()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ending.ask)
+    serve(hospital, socket or paths.socket, ending, typer.echo)
+
+
+@network_app.command("enrol")
+def network_enrol(
+    site: Annotated[
+        str | None, typer.Option("--site", help="The part of this hospital, on its own machine.")
+    ] = None,
+    card: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="The hub's part: add this hospital; can be repeated."),
+    ] = None,
+    peers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --site: keep the hub's signed list.")
+    ] = None,
+    hub_key: Annotated[
+        str | None, typer.Option(metavar="HEX", help="With --peers, the first time: the hub's key.")
+    ] = None,
+) -> None:
+    """Enrol hospitals: each makes its own keys, the hub signs the list of the public ones.
+
+    Without options all is done for the hospitals of the network folder, on this machine.
+    """
+    if site is None:
+        _run("orchestration.flower", ["enrol", *(f"--card={each}" for each in card or ())], {})
+    from pumasi.answer.enrolment import accept_peers, make_card
+
+    paths = SitePaths.of(get_site(site).id)
+    if peers is None:
+        make_card(paths)
+        typer.echo(f"for the hub, public parts only: {paths.card}")
+        typer.echo(f"for the relay's user, and nobody else: {paths.relay}")
+        return
+    try:
+        key = bytes.fromhex(hub_key) if hub_key else None
+        kept = accept_peers(paths, peers.read_text(), key)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--peers or --hub-key: {error}") from None
+    typer.echo(f"edition {kept.edition}: {', '.join(each.name for each in kept.hospitals)}")
+    typer.echo(f"its fingerprint, to compare with the other hospitals: {kept.fingerprint}")
+
+
+@network_app.command("register")
+def network_register(
+    control: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where the SuperLink takes orders.")
+    ] = "127.0.0.1:9093",
+) -> None:
+    """Let a SuperLink that runs by itself take the nodes of the hub's list."""
+    _run("orchestration.flower", ["register", f"--control={control}"], {})
+
+
+@network_app.command("up")
+def network_up() -> None:
+    """Start the hub, and every hospital's node and process, on this machine."""
+    _run("orchestration.flower", ["up"], {})
+
+
+@network_app.command("status")
+def network_status() -> None:
+    """Say what of the network on this machine is up; rc 1 if something is not."""
+    _run("orchestration.flower", ["status"], {})
+
+
+@network_app.command("down")
+def network_down() -> None:
+    """End what `pumasi network up` started, and wait until it has ended."""
+    _run("orchestration.flower", ["down"], {})
 
 
 @app.command("pull")

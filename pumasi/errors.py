@@ -76,6 +76,14 @@ class QueryError(PumasiError):
     """A query is unknown, badly formed, or asks for columns that the rows don't have."""
 
 
+class EnrolmentError(PumasiError):
+    """A key, certificate or list of hospitals is missing, or not what was agreed on."""
+
+
+class FrameError(PumasiError):
+    """What came on a socket is no message, or too long a one."""
+
+
 class FederationError(PumasiError):
     """An exchange did not end: the message names the hospital and what to do."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+import pumasi.federation.queries  # noqa: F401 - registers what may be asked
 from pumasi import audit
 from pumasi.answer.task_rows import task_rows
 from pumasi.config.paths import SitePaths

@@ -17,3 +17,9 @@ class HubConfig(BaseModel):
 
     name: Text = Field(description="the network's name, for people")
     description: Text = Field(description="one sentence on who is in it and what for")
+    host: Text = Field(
+        default="127.0.0.1", description="name or address under which hospitals reach the hub"
+    )
+    port: int = Field(
+        default=9092, ge=1, le=65535, description="port on which the hub waits for their nodes"
+    )

@@ -134,6 +134,31 @@ class SitePaths:
         return self.root / "keys" / "mask.key"
 
     @property
+    def peers(self) -> Path:
+        """The hospital's own copy of the list of hospitals, as the hub signed it."""
+        return self.root / "keys" / "peers.json"
+
+    @property
+    def hub_key(self) -> Path:
+        """The public part of the hub's key, kept from the first enrolment on."""
+        return self.root / "keys" / "hub.pub"
+
+    @property
+    def card(self) -> Path:
+        """The public parts of the hospital's keys: what the hub gets."""
+        return self.root / "keys" / "card.json"
+
+    @property
+    def relay(self) -> Path:
+        """What the relay's user needs: the node's key, the hub's certificate; nothing else."""
+        return self.root / "relay"
+
+    @property
+    def socket(self) -> Path:
+        """Where the hospital's process answers, unless it is told otherwise."""
+        return self.root / "answer" / "socket"
+
+    @property
     def answers(self) -> Path:
         """What was answered, and of whom: an SQLite file that stays here."""
         return self.root / "answers.sqlite"
