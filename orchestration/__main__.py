@@ -16,7 +16,9 @@ import dagster as dg
 from rich.console import Console
 
 from orchestration.demo import build_all
+from orchestration.demo_network import learn_all
 from orchestration.hub.definitions import PUBLISH, hub
+from orchestration.hub.models import LEARN
 from orchestration.site.automation import build_name, fetch_name, ingest_name
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
             sites = [get_site(each) for each in arguments[1:]]
             # The hub first: Dagster makes its databases at first use, and the hospitals' programs
             # must not do so at once.
-            succeeded = publish() and build_all(sites, console)
+            succeeded = publish() and build_all(sites, console) and learn_all(sites, learn, say)
             console.print("Look at it: `make dev`, then the Dagster UI on 127.0.0.1:3000")
         else:
             config = get_site()
@@ -55,11 +57,25 @@ def main(arguments: Sequence[str]) -> int:
 
 def publish() -> bool:
     """Let the hub write down what it knows; False if its run failed."""
+    return _run_hub(PUBLISH)
+
+
+def learn() -> bool:
+    """Let the hub learn over the network, which is up; False if its run failed."""
+    return _run_hub(LEARN)
+
+
+def _run_hub(job: str) -> bool:
     logging.getLogger("dagster").setLevel(logging.ERROR)
     folder = hub_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.get() as instance:
-        return _run(hub(), instance, PUBLISH, None, folder / "publish.log")
+        return _run(hub(), instance, job, None, folder / f"{job}.log")
+
+
+def say(message: str) -> None:
+    """Print a line as it is."""
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def run_site(config: SiteConfig) -> bool:

@@ -211,14 +211,14 @@ def site_answer(
     from pumasi.answer.hospital import Hospital
     from pumasi.answer.serve import Ending, require_private, serve
     from pumasi.federation.masks import MaskKey
-    from pumasi.learn.tasks import TASKS
+    from pumasi.learn.tasks import ASKED
 
     config = get_site(site)
     paths = SitePaths.of(config.id)
     if socket is not None:
         require_private(home_folder())
     keys = read_peers(paths).public_keys
-    hospital = Hospital(paths, MaskKey.load(paths.mask_key), keys, TASKS)
+    hospital = Hospital(paths, MaskKey.load(paths.mask_key), keys, ASKED)
     ending = Ending()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ending.ask)
@@ -1002,7 +1002,7 @@ def build(site: Site = None) -> None:
 def demo(
     scale: Annotated[float, typer.Option(help="Factor of the hospitals' persons.")] = 1.0,
 ) -> None:
-    """Simulate the four made-up hospitals, unless they are there, and build each."""
+    """Simulate the four made-up hospitals, unless they are there; build each; learn over all."""
     from pumasi import simulate
     from pumasi.simulate.world import HOSPITALS
 

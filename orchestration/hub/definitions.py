@@ -1,7 +1,7 @@
 """The hub's code location: what the coordinator knows without asking anybody.
 
 It reads the network folder and the library, and nothing of a hospital's: no release, no warehouse,
-no key. What it learns by asking comes through the border and is not here yet.
+no key. What it learns by asking comes through the border (`orchestration.hub.models`).
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.hub import models
 from pumasi.atomic import write_text
 from pumasi.config import hub_folder, load_hub, load_network
 from pumasi.errors import ConfigError
@@ -25,15 +26,20 @@ def hub() -> dg.Definitions:
     config = load_hub()
     if config is None:
         raise ConfigError("this network has no hub: write hub.toml in the network folder")
-    assets = [hospitals, tasks]
+    assets, learned = [hospitals, tasks], models.assets()
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, *learned],
         jobs=[
+            dg.define_asset_job(
+                models.LEARN,
+                selection=dg.AssetSelection.assets(*learned),
+                description=f"Learns over the hospitals of {config.name}, which must be up.",
+            ),
             dg.define_asset_job(
                 PUBLISH,
                 selection=dg.AssetSelection.assets(*assets),
                 description=f"Writes down who is in {config.name} and what all learn alike.",
-            )
+            ),
         ],
         executor=dg.in_process_executor,
     )

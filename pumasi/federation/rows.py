@@ -6,7 +6,7 @@ that were pooled know which one each came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,32 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.person)
+
+    @classmethod
+    def together(cls, of_hospitals: Sequence[Rows]) -> Rows:
+        """The rows of several hospitals, numbered from 0; nobody is in two of them.
+
+        Raises:
+            QueryError: they have other columns.
+        """
+        names = [tuple(sorted(rows.columns)) for rows in of_hospitals]
+        if len(set(names)) != 1:
+            raise QueryError("rows of several hospitals need the same columns")
+        known = [
+            np.column_stack([np.full(len(r), n), r.person]) for n, r in enumerate(of_hospitals)
+        ]
+        _, person = np.unique(np.concatenate(known), axis=0, return_inverse=True)
+        return cls(
+            person=np.asarray(person, dtype=np.int64).ravel(),
+            split_key=np.concatenate([rows.split_key for rows in of_hospitals]),
+            hospital=np.concatenate(
+                [np.full(len(rows), number) for number, rows in enumerate(of_hospitals)]
+            ),
+            columns={
+                name: np.concatenate([rows.columns[name] for rows in of_hospitals])
+                for name in names[0]
+            },
+        )
 
     def column(self, name: str) -> Floats:
         """Values of a column, shape (n,).

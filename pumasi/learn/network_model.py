@@ -253,3 +253,21 @@ def _calibration(found: Calibration) -> dict[str, Any]:
     values = asdict(found)
     curve = {name: [float(each) for each in column] for name, column in values["curve"].items()}
     return {**values, "curve": curve}
+
+
+def load_network_model(path: Path) -> NetworkModel:
+    """The model that `NetworkModel.save` wrote."""
+    said: dict[str, Any] = json.loads(path.read_text())
+    said["auroc"] = Interval(**said["auroc"])
+    said["hospitals"] = tuple(
+        AtHospital(
+            each["hospital"],
+            network=Interval(**each["network"]) if each["network"] else None,
+            own=Interval(**each["own"]) if each["own"] else None,
+            refusal=each["refusal"],
+        )
+        for each in said["hospitals"]
+    )
+    for name in ("terms", "coefficients", "standard_errors", "dropped"):
+        said[name] = tuple(said[name])
+    return NetworkModel(**said)

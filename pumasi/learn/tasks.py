@@ -38,3 +38,11 @@ NETWORK_TASKS = (
         minimum_outcome=3,
     ),
 )
+
+# What a hospital can be asked about over the network.
+ASKED = tuple(
+    {
+        **{task.name: task for task in TASKS},
+        **{plan.task.name: plan.task for plan in NETWORK_TASKS},
+    }.values()
+)

@@ -1,0 +1,106 @@
+"""The demo's network: stewards of made-up hospitals sign, and the hub learns over Flower.
+
+Nothing here is for a real hospital: its steward signs with a key that nobody else has, and no
+process may read more than one hospital's release.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from orchestration.flower.one_machine import down, enrol_here, up
+from orchestration.flower.places import HubPlaces
+from orchestration.hub.models import write_page
+from pumasi.answer.holding import holdings
+from pumasi.answer.task_rows import task_rows
+from pumasi.config import SiteConfig, SitePaths, home_folder, hub_folder, load_hub
+from pumasi.disclosure.approval import Approval, approvals, make_steward_key, sign
+from pumasi.errors import ConfigError
+from pumasi.federation.cells import Limits
+from pumasi.federation.network import InProcess, Run
+from pumasi.federation.query import Kind
+from pumasi.federation.rows import Rows
+from pumasi.learn.network_model import NetworkModel, NetworkTask, learn, load_network_model
+from pumasi.learn.tasks import NETWORK_TASKS
+from pumasi.release import open_release
+
+Say = Callable[[str], None]
+# Of made-up stewards of made-up hospitals.
+PASSPHRASE = "made up"  # noqa: S105
+APPROVED = timedelta(days=365)
+
+
+def learn_all(sites: Sequence[SiteConfig], learn_job: Callable[[], bool], say: Say) -> bool:
+    """Let the stewards sign, start the network, learn, and end the network; False if a run failed.
+
+    Raises:
+        ConfigError: a hospital is real, or the network has no hub.
+        FederationError: the network did not start.
+    """
+    if real := [site.id for site in sites if site.real]:
+        raise ConfigError(f"{', '.join(real)}: a real hospital has no part in the demo's network")
+    config = load_hub()
+    if config is None:
+        raise ConfigError("this network has no hub: write hub.toml in the network folder")
+    names = tuple(site.id for site in sites)
+    for site in names:
+        approve(SitePaths.of(site), names)
+    places = HubPlaces.of_home()
+    enrol_here(places, config, names)
+    up(places, config, names, say)
+    try:
+        succeeded = learn_job()
+    finally:
+        down(places)
+    if succeeded:
+        for plan in NETWORK_TASKS:
+            say(beside_the_pool(plan, sites))
+    return succeeded
+
+
+def approve(paths: SitePaths, contributors: Sequence[str]) -> None:
+    """Let the made-up steward of a made-up hospital sign what the demo asks, unless it is."""
+    key = home_folder() / "stewards" / f"{paths.root.name}.pem"
+    if not paths.steward_key.exists():
+        make_steward_key(key, PASSPHRASE, paths)
+    for plan in NETWORK_TASKS:
+        if plan.task.name not in approvals(paths):
+            approval = Approval(
+                id=plan.task.name,
+                site=paths.root.name,
+                subject=plan.task.name,
+                kinds=(Kind.DESCRIPTIVE, Kind.LEARNING),
+                expires=(datetime.now(UTC) + APPROVED).date(),
+                contributors=tuple(sorted(contributors)),
+                minimum_outcome=plan.minimum_outcome,
+            )
+            sign(approval, key, PASSPHRASE, paths)
+
+
+def beside_the_pool(plan: NetworkTask, sites: Sequence[SiteConfig]) -> str:
+    """Learn the task of all rows together, write the page anew with both, and say what came out."""
+    folder = hub_folder() / "models" / plan.task.name
+    newest = max(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
+    model, pooled = load_network_model(newest), _of_the_pool(plan, sites)
+    page = write_page(model, folder, pooled)
+    area = model.auroc
+    return (
+        f"{plan.task.name}: AUROC {area.estimate:.3f} ({area.lower:.3f} to {area.upper:.3f}) over "
+        f"the network, {pooled.auroc.estimate:.3f} of the pool; {model.exchanges} exchanges; "
+        f"page {page}"
+    )
+
+
+def _of_the_pool(plan: NetworkTask, sites: Sequence[SiteConfig]) -> NetworkModel:
+    limits = Limits(outcome=plan.minimum_outcome, contributors=1)
+    rows = Rows.together([_rows(plan, site) for site in sites])
+    answer = holdings({"pool": rows}, limits)["pool"].answer
+    run = Run(InProcess({"pool": answer}), plan.task.name, masked=False, limits=limits)
+    return learn(run, plan)
+
+
+def _rows(plan: NetworkTask, site: SiteConfig) -> Rows:
+    release = open_release(site.id, plan.task.purpose, datetime.now(UTC))
+    with duckdb.connect() as connection:
+        return task_rows(plan.task, release.read(plan.task.table, connection))
