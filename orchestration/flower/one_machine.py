@@ -68,10 +68,13 @@ def up(places: HubPlaces, config: HubConfig, sites: Sequence[str], say: Say) -> 
         read_peers(SitePaths.of(site))
     programs: list[Program] = []
     try:
-        fleet = f"{HERE}:{config.port}"
-        programs.append(start_superlink(places, fleet, say))
-        register(places, peers)
+        fleet, control = f"{HERE}:{config.port}", unused_addresses(1)[0]
+        say("starting the SuperLink")
+        programs.append(start_superlink(places, fleet, control))
+        # At once, so that `down` ends it should this process be killed.
         write_programs(places.programs, programs)
+        await_superlink(places, control, programs)
+        register(places, peers)
         for site in sites:
             programs += start_hospital(SitePaths.of(site), fleet, places.logs)
             write_programs(places.programs, programs)
@@ -126,31 +129,32 @@ def _site_of(program: Program) -> str:
     return program.name.removeprefix(NODE) if program.name.startswith(NODE) else ""
 
 
-def start_superlink(places: HubPlaces, fleet: str, say: Say) -> Program:
-    """Start the SuperLink and wait until it takes orders; every address is on this machine."""
+def start_superlink(places: HubPlaces, fleet: str, control: str) -> Program:
+    """Start the SuperLink; every address is on this machine.
+
+    Args:
+        places: of the hub.
+        fleet: host and port for the nodes.
+        control: host and port for orders.
+
+    Raises:
+        FederationError: somebody listens there already.
+    """
     if not is_free(fleet):
         raise FederationError(
             f"{fleet} is in use: end what listens there, or write another `port` in hub.toml and "
             "enrol again"
         )
-    control, server_app = unused_addresses(2)
     command = [
         *("flower-superlink", "--enable-supernode-auth", "--isolation", "subprocess"),
         *("--ssl-certfile", str(places.server), "--ssl-keyfile", str(places.server_key)),
         *("--ssl-ca-certfile", str(places.authority)),
         *("--fleet-api-address", fleet, "--control-api-address", control),
-        *("--serverappio-api-address", server_app),
+        *("--serverappio-api-address", unused_addresses(1)[0]),
         "--disable-runtime-dependency-installation",
     ]
-    say("starting the SuperLink")
     log = places.logs / "superlink.log"
-    program = start(SUPERLINK, command, flower_environment(places.flower), log)
-    try:
-        await_superlink(places, control, [program])
-    except BaseException:
-        end([program])
-        raise
-    return program
+    return start(SUPERLINK, command, flower_environment(places.flower), log)
 
 
 def await_superlink(places: HubPlaces, control: str, programs: Sequence[Program] = ()) -> None:

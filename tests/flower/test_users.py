@@ -59,7 +59,7 @@ def relay(message, context):
             "warehouse": lambda: warehouse(folder),
             "release": lambda: release(name),
             "mask key": lambda: (folder / "keys" / "mask.key").read_text(),
-            "log": lambda: (folder / "audit.log").read_bytes(),
+            "approval": lambda: (folder / "approvals" / "tiny.json").read_bytes(),
             "listing": lambda: os.listdir(folder),
         }}
         found[name] = {{what: attempt(do) for what, do in attempts.items()}}
