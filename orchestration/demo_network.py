@@ -81,7 +81,9 @@ def approve(paths: SitePaths, contributors: Sequence[str]) -> None:
 def beside_the_pool(plan: NetworkTask, sites: Sequence[SiteConfig]) -> str:
     """Learn the task of all rows together, write the page anew with both, and say what came out."""
     folder = hub_folder() / "models" / plan.task.name
-    newest = max(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
+    newest = max(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, default=None)
+    if newest is None:
+        return f"{plan.task.name}: not learned; the asset's metadata says why"
     model, pooled = load_network_model(newest), _of_the_pool(plan, sites)
     page = write_page(model, folder, pooled)
     area = model.auroc

@@ -88,7 +88,11 @@ class FederationError(PumasiError):
     """An exchange did not end: the message names the hospital and what to do."""
 
 
-class AimedError(FederationError):
+class RefusalError(FederationError):
+    """A hospital answered that it does not answer; the message has its name and the code."""
+
+
+class AimedError(RefusalError):
     """A hospital refused coefficients by which few persons would make most of a sum."""
 
 

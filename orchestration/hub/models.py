@@ -15,6 +15,7 @@ from orchestration.flower.places import HubPlaces
 from orchestration.flower.transport import FlowerTransport
 from pumasi.atomic import write_text
 from pumasi.config import hub_folder, load_network
+from pumasi.errors import EstimationError, RefusalError, SuppressedError
 from pumasi.federation.network import Run, Transport
 from pumasi.federation.transcript import Recorded
 from pumasi.learn.network_model import NetworkModel, NetworkTask, learn
@@ -86,8 +87,12 @@ def _model(plan: NetworkTask) -> dg.AssetsDefinition:
         description=f"Model `{plan.task.name}` of the network: sums over hospitals, no row.",
     )
     def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        with FlowerTransport(HubPlaces.of_home()) as transport:
-            found = learn_over(transport, plan, hub_folder(), context.log.info)
+        try:
+            with FlowerTransport(HubPlaces.of_home()) as transport:
+                found = learn_over(transport, plan, hub_folder(), context.log.info)
+        except (EstimationError, RefusalError, SuppressedError) as error:
+            # A correct end: the hospitals answered, and what they have is not enough.
+            return dg.MaterializeResult(metadata={"state": f"not learned: {error}"})
         better = [each.hospital for each in found.hospitals if each.own_is_better]
         return dg.MaterializeResult(
             metadata={

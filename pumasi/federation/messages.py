@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pumasi.errors import AimedError, FederationError, QueryError
+from pumasi.errors import AimedError, FederationError, QueryError, RefusalError
 from pumasi.federation.cells import LIMITS
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.query import Part, Query, canonical, query_from_dict
@@ -180,7 +180,7 @@ class Reply(_Message):
             FederationError: the hospital refused, or sent another number of entries.
         """
         if self.refusal:
-            error = AimedError if self.refusal == AIMED else FederationError
+            error = AimedError if self.refusal == AIMED else RefusalError
             raise error(f"{self.hospital} refused: {self.refusal}")
         expected = sum(part.size for part in parts)
         raw = b64decode(self.words)

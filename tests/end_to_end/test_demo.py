@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
+import psutil
 import pytest
 
+from pumasi import audit
 from pumasi.config import project_root
 from pumasi.release import latest_release
 from tests.end_to_end.network import Built, Demo
@@ -65,7 +67,27 @@ def test_the_demo_lets_the_hub_publish(demo: Demo) -> None:
     network, said = demo.network, demo.said
     assert "hub_publish: succeeded" in said
     names = {path.name for path in (network.home / "hub").iterdir()}
-    assert names == {"hospitals.json", "tasks.json", "publish.log"}
+    assert names >= {"hospitals.json", "tasks.json", "hub_publish.log"}
+
+
+def test_the_demo_learns_over_the_network_and_leaves_nothing_running(demo: Demo) -> None:
+    network, said = demo.network, demo.said
+    assert "hub_learn: succeeded" in said
+    assert "4 hospitals are connected" in said
+    models = network.home / "hub" / "models"
+    (page,) = models.glob("asthma_exacerbation/*.html")
+    assert "Beside the pool" in page.read_text()
+    found = re.search(r"asthma_exacerbation: AUROC (0\.\d+) .* over the network, (0\.\d+) of", said)
+    assert found, said
+    assert found[1] == found[2]
+    # A tenth of the persons has fewer cases of Fabry disease than may be counted.
+    assert "fabry_screening: not learned" in said
+    for site in FORMATS:
+        audit.verify(network.paths(site).audit_log)
+        assert (network.paths(site).approvals / "asthma_exacerbation.json").exists()
+    running = [p.info["name"] for p in psutil.process_iter(["name"]) if "flower" in p.info["name"]]
+    assert not [name for name in running if str(network.home) in name]
+    assert not (network.home / "hub" / "network" / "programs.json").exists()
 
 
 def test_a_demo_of_another_size_is_refused_in_the_same_home(demo: Demo) -> None:
