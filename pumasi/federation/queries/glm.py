@@ -103,7 +103,8 @@ class GlmStep(_Glm):
         fits: k fits.
         folds: persons are in fold `split_key % folds`.
 
-    Parts: `persons`; `cases` and `controls` of a binomial; `log_likelihood` and
+    Parts: `persons`; `fold_persons` of more than one fold, shape (folds,): what fits differ in;
+    `cases` and `controls` of a binomial; `log_likelihood` and
     `held_out_log_likelihood`, shape (k,); `score`, (k, q), and `information`, (k, q (q + 1) / 2),
     the lower triangle by rows. q is p, and p + 1 of a negative binomial, whose last entry is of d.
     """
@@ -127,12 +128,16 @@ class GlmStep(_Glm):
         )
         return (
             Part("persons", (), counts=Counts.PERSONS),
+            *([self._folds()] if self.folds > 1 else []),
             *(outcome if self.family is Family.BINOMIAL else ()),
             Part("log_likelihood", (k,), scale=SUM),
             Part("held_out_log_likelihood", (k,), scale=SUM),
             Part("score", (k, q), scale=SUM),
             Part("information", (k, q * (q + 1) // 2), scale=SUM),
         )
+
+    def _folds(self) -> Part:
+        return Part("fold_persons", (self.folds,), counts=Counts.PERSONS)
 
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
         """See the class."""
@@ -154,6 +159,10 @@ class GlmStep(_Glm):
             "score": np.array(score),
             "information": np.array(information),
         }
+        if self.folds > 1:
+            fold = rows.split_key % self.folds
+            counted = [rows.persons(fold == number) for number in range(self.folds)]
+            found["fold_persons"] = np.array(counted, dtype=np.float64)
         if self.family is Family.BINOMIAL:
             found["cases"] = np.asarray(rows.persons(y == 1), dtype=np.float64)
             found["controls"] = np.asarray(rows.persons(y == 0), dtype=np.float64)
@@ -182,11 +191,6 @@ class GlmStep(_Glm):
             return np.hstack([persons, summed])
         outcome = np.column_stack([y == 1, y == 0]).astype(np.float64)
         return np.hstack([persons, rows.by_person(outcome) > 0, summed])
-
-    def subsets(self, rows: Rows) -> list[Rows]:
-        """The rows, and those without each fold that a fit holds out."""
-        held_out = sorted({fit.held_out for fit in self.fits if fit.held_out is not None})
-        return [rows, *(rows.where(rows.split_key % self.folds != fold) for fold in held_out)]
 
     def influence(self, rows: Rows) -> Floats:
         """The weight of each row in the information of each fit, shape (n, k)."""
