@@ -16,11 +16,10 @@ _TEXT = """\
 # Seeded faults: what the checks find
 
 {faults} faults, put one by one into the extract of a simulated hospital of {persons:,} patients,
-which is then read, transformed and checked as every delivery is. What this command makes:
-
-```
-make bench-quality
-```
+which is then read, transformed and checked as every delivery is. `make bench-quality` runs all
+sizes and hospitals; what stands here is of the {cases:,} cases in
+[{results}]({results}), and a size that was not run is a dash.
+Who runs it again goes on from there.
 
 How to read it:
 
@@ -41,9 +40,9 @@ How to read it:
 
 ## Where nothing is wrong
 
-{clean} clean hospitals, with one delivery and with two ({seeds}). A check of severity error or warn
-that failed in one of them is a false alarm, unless `benchmarks/quality/declared.csv` accepts it and
-says why. {alarms}
+{clean} clean hospitals, {first} after one delivery and {second} after two ({seeds}). A check of
+severity error or warn that failed in one of them is a false alarm, unless
+`benchmarks/quality/declared.csv` accepts it and says why. {alarms}
 """
 
 
@@ -61,7 +60,11 @@ def write_document(
         if broken
         else "Every promise was kept.",
         table=as_markdown(table),
+        cases=len(results),
+        results=published(kept).name,
         clean=len(clean),
+        first=sum(result.delivery == "first" for result in clean),
+        second=sum(result.delivery == "second" for result in clean),
         seeds=f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}" if seeds else "none was run",
         alarms=_alarms(alarms),
     )
