@@ -22,6 +22,7 @@ from scipy.stats import norm
 
 from pumasi.errors import EstimationError
 from pumasi.estimate.discrimination import Risk
+from pumasi.estimate.together import Asking, together
 from pumasi.federation.network import Total, Totals
 from pumasi.federation.queries import CalibrationBins, CalibrationStep
 from pumasi.federation.queries.bins import merged
@@ -75,15 +76,20 @@ def calibration(network: Totals, risk: Risk, bins: int = 10) -> Calibration:
         SuppressedError: too few persons with, or without the outcome.
         FederationError: a hospital refused, or did not answer.
     """
+    [found] = together(network, calibrating(risk, bins))
+    assert isinstance(found, Calibration)  # noqa: S101
+    return found
+
+
+def calibrating(risk: Risk, bins: int = 10) -> Asking:
+    """As `calibration`, to be asked together with others."""
     same = {
         "design": risk.design,
         "coefficients": risk.coefficients,
         "outcome": risk.outcome,
         "keys": risk.keys,
     }
-    first, held = network.total(
-        [CalibrationStep.model_validate(same), CalibrationBins.model_validate(same)]
-    )
+    first, held = yield [CalibrationStep.model_validate(same), CalibrationBins.model_validate(same)]
     shift, line, total, exchanges = 0.0, np.array([0.0, 1.0]), first, 1
     before, step = -np.inf, np.zeros(2)
     scale = max(1.0, abs(first.number("shift_score")), float(np.abs(first["line_score"]).max()))
@@ -102,7 +108,7 @@ def calibration(network: Totals, risk: Risk, bins: int = 10) -> Calibration:
         query = CalibrationStep.model_validate(
             {**same, "shift": shift, "line": tuple(map(float, line))}
         )
-        [total] = network.total([query])
+        [total] = yield [query]
         exchanges += 1
     covariance = np.linalg.inv(symmetric(total["line_information"]))
     if np.sqrt(covariance[1, 1]) > SEPARATED:

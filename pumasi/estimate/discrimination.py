@@ -24,6 +24,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from pumasi.errors import EstimationError
+from pumasi.estimate.together import Asking, together
 from pumasi.federation.network import Total, Totals
 from pumasi.federation.queries import Placements, RiskHistogram
 from pumasi.federation.queries.bins import merged
@@ -75,17 +76,24 @@ def discrimination(network: Totals, risk: Risk, level: float = 0.95) -> Discrimi
         SuppressedError: too few persons with, or without the outcome.
         FederationError: a hospital refused, or did not answer.
     """
+    [found] = together(network, discriminating(risk, level))
+    assert isinstance(found, Discrimination)  # noqa: S101
+    return found
+
+
+def discriminating(risk: Risk, level: float = 0.95) -> Asking:
+    """As `discrimination`, to be asked together with others."""
     same = {
         "design": risk.design,
         "coefficients": risk.coefficients,
         "outcome": risk.outcome,
         "keys": risk.keys,
     }
-    [histogram] = network.total([RiskHistogram.model_validate(same)])
+    [histogram] = yield [RiskHistogram.model_validate(same)]
     controls, cases = _distribution(histogram, "control"), _distribution(histogram, "case")
     about = _area(controls, cases)
     query = Placements.model_validate({**same, "controls": controls, "cases": cases, "area": about})
-    [total] = network.total([query])
+    [total] = yield [query]
     n_cases, n_controls = total.number("cases"), total.number("controls")
     with_event, without = total.number("case_persons"), total.number("control_persons")
     if min(with_event, without) < 1.5:

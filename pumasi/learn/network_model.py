@@ -18,10 +18,11 @@ import numpy as np
 
 from pumasi.atomic import write_text
 from pumasi.auroc import Interval
-from pumasi.estimate.calibration import Calibration, calibration
-from pumasi.estimate.discrimination import Risk, discrimination
+from pumasi.estimate.calibration import Calibration, calibrating
+from pumasi.estimate.discrimination import Risk, discriminating
 from pumasi.estimate.firth import Firth, fit_firth
 from pumasi.estimate.glm import Glm, fit_glm
+from pumasi.estimate.together import together
 from pumasi.federation.cells import Limits
 from pumasi.federation.network import Network
 from pumasi.federation.queries import Family
@@ -162,7 +163,7 @@ def learn(network: Network, plan: NetworkTask) -> NetworkModel:
     fitted = _ridge(network, plan) if plan.method == "ridge" else _firth(network, plan)
     fit_exchanges = network.exchanges
     risk = Risk(Design(terms=fitted.terms), fitted.coefficients, plan.task.outcome, keys=TESTING)
-    area, calibrated = discrimination(network, risk), calibration(network, risk)
+    area, calibrated = together(network, discriminating(risk), calibrating(risk))
     hospitals = _at_hospitals(network, plan, risk, fitted.penalty)
     return NetworkModel(
         task=plan.task.name,
