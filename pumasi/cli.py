@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -36,6 +36,7 @@ from pumasi.config import (
     SitePaths,
     get_site,
     home_folder,
+    hub_folder,
     load_network,
     load_waivers,
     network_folder,
@@ -290,6 +291,19 @@ def network_status() -> None:
 def network_down() -> None:
     """End what `pumasi network up` started, and wait until it has ended."""
     _run("orchestration.flower", ["down"], {})
+
+
+@network_app.command("forget")
+def network_forget(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Only this run.")] = None,
+    days: Annotated[int, typer.Option(min=0, help="Only runs that ended so many days ago.")] = 365,
+) -> None:
+    """Remove records of runs from the hub, as approvals limit how long it may keep answers."""
+    from pumasi.federation.transcript import forget
+
+    before = datetime.now(UTC) - timedelta(days=days)
+    gone = forget(hub_folder() / "transcripts", before, run)
+    typer.echo(f"removed the records of {len(gone)} runs{''.join(f', {name}' for name in gone)}")
 
 
 @app.command("pull")

@@ -6,8 +6,10 @@ may be kept is what the approvals say.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -65,6 +67,32 @@ class Replayed:
                 "of the library or order of exchanges"
             )
         return _read(place)
+
+
+def forget(transcripts: Path, before: datetime, run: str | None = None) -> list[str]:
+    """Remove the records of runs that ended before then, or of one run; return which.
+
+    Args:
+        transcripts: folder with a folder a run.
+        before: aware; a run ended when its last reply was written.
+        run: only this one.
+
+    Raises:
+        FederationError: there is no record of the run.
+    """
+    runs = sorted(place for place in transcripts.glob("*") if place.is_dir())
+    if run is not None:
+        runs = [place for place in runs if place.name == run]
+        if not runs:
+            raise FederationError(f"there is no record of run {run}")
+    old = [place for place in runs if _ended(place) < before.timestamp()]
+    for place in old:
+        shutil.rmtree(place)
+    return [place.name for place in old]
+
+
+def _ended(place: Path) -> float:
+    return max((file.stat().st_mtime for file in place.rglob("*")), default=0.0)
 
 
 def _place(folder: Path, message: bytes) -> Path:

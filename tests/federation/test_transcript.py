@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from pumasi.errors import FederationError
 from pumasi.estimate.glm import Glm, fit_glm
 from pumasi.federation.network import Run, Transport
 from pumasi.federation.queries import Family
-from pumasi.federation.transcript import Recorded, Replayed
+from pumasi.federation.transcript import Recorded, Replayed, forget
 from tests.estimate.hospitals import divided, fair, network
 
 MODEL = Glm(Family.BINOMIAL, ("age", "educ"), "affair")
@@ -70,3 +72,16 @@ def test_another_model_is_not_in_the_record(transport: Counting, tmp_path: Path)
     other = Glm(Family.BINOMIAL, ("age",), "affair")
     with pytest.raises(FederationError, match="this exchange is not in the record"):
         fit_glm(Run(Replayed(tmp_path), "test", run="one"), other)
+
+
+def test_records_are_forgotten_after_their_time(transport: Counting, tmp_path: Path) -> None:
+    for run in ("old", "new"):
+        fit_glm(Run(Recorded(transport, tmp_path / run), "test", run=run), MODEL)
+    for file in (tmp_path / "old").rglob("*"):
+        os.utime(file, (0, 0))
+    a_year_ago = datetime.now(UTC) - timedelta(days=365)
+    with pytest.raises(FederationError, match="there is no record of run other"):
+        forget(tmp_path, a_year_ago, "other")
+    assert forget(tmp_path, a_year_ago, "new") == []
+    assert forget(tmp_path, a_year_ago) == ["old"]
+    assert [place.name for place in tmp_path.iterdir()] == ["new"]
