@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from pumasi import audit
+from pumasi.atomic import write_text
 from pumasi.audit import Head
 from pumasi.config import SitePaths, get_site
 from pumasi.disclosure import approval as approving
@@ -178,9 +179,19 @@ def audit_head(site: Site = None) -> None:
 def audit_show(
     site: Site = None,
     last: Annotated[int, typer.Option(min=1, help="How many lines.")] = 40,
+    out: Annotated[
+        Path | None, typer.Option(help="Write all lines as a page (HTML) here instead.")
+    ] = None,
 ) -> None:
-    """Print the last lines of the log."""
-    _print_entries(audit.entries(_log(site))[-last:])
+    """Print the last lines of the log, or write all of it as a page."""
+    if out is None:
+        _print_entries(audit.entries(_log(site))[-last:])
+        return
+    from pumasi.report.audit_log import audit_page
+
+    log = _log(site)
+    write_text(out, audit_page(get_site(site).name, audit.entries(log), audit.verify(log)))
+    typer.echo(f"wrote {out}: for the hospital only")
 
 
 @audit_app.command("looks")

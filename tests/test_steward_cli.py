@@ -93,6 +93,25 @@ def test_the_log_is_verified_with_and_without_an_anchor(
     assert (code, "line 3 was there and is not: the end was cut off" in text) == (1, True)
 
 
+def test_the_log_is_a_page_that_names_what_did_not_leave(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = SitePaths.of("bada")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    about = {"subject": "asthma", "run": "0123456789", "exchange": 1}
+    audit.append(paths, now, "intended", {**about, "queries": ["moments 12ab"]})
+    audit.append(paths, now, "sent", about)
+    audit.append(paths, now, "refused", {**about, "exchange": 2, "refusal": "not_approved"})
+    code, text = said(capsys, "audit", "show", "--out", "log.html")
+    assert (code, "wrote log.html" in text) == (0, True)
+    page = (home / "log.html").read_text()
+    assert "Of every answer that was about to leave a line says that it did" in page
+    assert "refusal: not_approved" in page and "queries: moments 12ab" in page
+    audit.append(paths, now, "intended", {**about, "exchange": 3})
+    said(capsys, "audit", "show", "--out", "log.html")
+    assert "1 answers were about to leave" in (home / "log.html").read_text()
+
+
 def test_looks_are_all_earlier_answers_on_the_same_outcome(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
