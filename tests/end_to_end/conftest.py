@@ -7,6 +7,7 @@ started with the first one that asks, two at a time.
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -105,6 +106,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """
     network = Network(tmp_path_factory.mktemp("demo"))
     shutil.copytree(project_root() / "network", network.sites)
+    # Another worker may have a demo of its own.
+    with socket.socket() as probe, (network.sites / "hub.toml").open("a") as hub:
+        probe.bind(("127.0.0.1", 0))
+        hub.write(f"port = {probe.getsockname()[1]}\n")
     done = network.pumasi("demo", "--scale", "0.1")
     assert done.returncode == 0, done.stdout
     return Demo(network, " ".join(done.stdout.split()))
