@@ -183,7 +183,7 @@ def test_a_field_that_lost_its_values_fails_unless_that_was_declared(tmp_path: P
     assert outcomes[name].message == "nothing to check: declared empty"
     of_field = [o for o in outcomes.values() if o.name.startswith("drug_exposure.days_supply_")]
     assert {o.status for o in of_field} == {Status.NOT_APPLICABLE}
-    assert len(of_field) == 3
+    assert len(of_field) == 4
 
 
 def test_a_field_of_which_something_is_filled_needs_no_declaration(tmp_path: Path) -> None:

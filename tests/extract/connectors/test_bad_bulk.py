@@ -136,7 +136,7 @@ def test_lines_are_read_however_they_end(
     config = config_of(bulk)
     waits.fetch(config, paths)
     (identity,) = take_in_landed(config, paths)
-    resources = [each for _, each in bulk.resources if each["resourceType"] != "Practitioner"]
+    resources = [each for _, each in bulk.resources if each["resourceType"] != "RelatedPerson"]
     plain = take_in_files(tmp_path, {"all.ndjson": ndjson(*resources)}, "fhir_r4")
     assert content_of(paths.raw / identity) == plain.content()
 
@@ -261,7 +261,7 @@ NO_ADDRESS = "a manifest with a file that has no address"
         ("output", [{"type": "Patient"}], NO_ADDRESS),
         ("output", [{"type": ["Patient"], "url": 7}], NO_ADDRESS),
         ("output", [], "its export is empty"),
-        ("output", [{"type": "Practitioner", "url": "x"}], "its export is empty"),
+        ("output", [{"type": "RelatedPerson", "url": "x"}], "its export is empty"),
         ("error", "Kim Minji", "a manifest whose `error` is no list"),
         ("error", [None], NO_ADDRESS),
         ("error", [{"type": "OperationOutcome"}], NO_ADDRESS),

@@ -40,7 +40,7 @@ def bulk() -> Iterator[BulkServer]:
             patient("p3"),
             encounter(),
             condition(),
-            {"resourceType": "Practitioner", "id": "d1"},
+            {"resourceType": "RelatedPerson", "id": "d1"},
         )
         yield server
 
@@ -106,7 +106,7 @@ def test_an_export_gives_the_rows_of_the_files(
     assert not any("Minji" in each for each in waits.said)
     assert bulk.kinds() == ["$export", *["status"] * 3, *["files"] * 4, "delete"]
     types = bulk.asked[0][0].partition("_type=")[2].split(",")
-    assert "Practitioner" not in types
+    assert "RelatedPerson" not in types
     assert {"Patient", "Observation"} <= set(types)
     (delivery,) = discover(config, paths)
     assert (delivery.as_of, delivery.extracted_through) == (date(2024, 6, 30), date(2024, 6, 29))
