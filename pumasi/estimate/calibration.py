@@ -83,12 +83,7 @@ def calibration(network: Totals, risk: Risk, bins: int = 10) -> Calibration:
 
 def calibrating(risk: Risk, bins: int = 10) -> Asking:
     """As `calibration`, to be asked together with others."""
-    same = {
-        "design": risk.design,
-        "coefficients": risk.coefficients,
-        "outcome": risk.outcome,
-        "keys": risk.keys,
-    }
+    same = risk.parameters()
     first, held = yield [CalibrationStep.model_validate(same), CalibrationBins.model_validate(same)]
     shift, line, total, exchanges = 0.0, np.array([0.0, 1.0]), first, 1
     before, step = -np.inf, np.zeros(2)

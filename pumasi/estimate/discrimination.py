@@ -18,6 +18,7 @@ many rows few persons have; the factor n / (n - 1) of the mixed term takes the l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
@@ -51,6 +52,15 @@ class Risk:
     outcome: str
     keys: Keys = ALL_PERSONS
 
+    def parameters(self) -> dict[str, Any]:
+        """What every query of these risks has."""
+        return {
+            "design": self.design,
+            "coefficients": self.coefficients,
+            "outcome": self.outcome,
+            "keys": self.keys,
+        }
+
 
 @dataclass(frozen=True)
 class Discrimination:
@@ -83,12 +93,7 @@ def discrimination(network: Totals, risk: Risk, level: float = 0.95) -> Discrimi
 
 def discriminating(risk: Risk, level: float = 0.95) -> Asking:
     """As `discrimination`, to be asked together with others."""
-    same = {
-        "design": risk.design,
-        "coefficients": risk.coefficients,
-        "outcome": risk.outcome,
-        "keys": risk.keys,
-    }
+    same = risk.parameters()
     [histogram] = yield [RiskHistogram.model_validate(same)]
     controls, cases = _distribution(histogram, "control"), _distribution(histogram, "case")
     about = _area(controls, cases)

@@ -28,16 +28,13 @@ import numpy as np
 
 from pumasi.errors import EstimationError
 from pumasi.estimate.glm import Glm, _Fitting
+from pumasi.estimate.newton import COLLINEAR, TOLERANCE, loaded
 from pumasi.federation.network import Total, Totals
 from pumasi.federation.queries import Family, FirthStep
 from pumasi.federation.queries.firth import third_entries
 from pumasi.federation.queries.glm import lower_triangle, symmetric
 from pumasi.federation.rows import ALL_PERSONS, Floats, Keys
 
-# Relative gradient norm at which a fit has converged.
-TOLERANCE = 1e-9
-# Beyond this ratio of its eigenvalues an information of standardised terms tells nothing of one.
-COLLINEAR = 1e10
 # With the first exchange 16.
 MAXIMUM_STEPS = 15
 # Standard deviations of log-odds by which a coefficient moves at most in a step.
@@ -202,11 +199,9 @@ class _Maximising:
 def _refuse_collinear(terms: tuple[str, ...], information: Floats) -> None:
     values, vectors = np.linalg.eigh(information)
     if values[-1] > COLLINEAR * max(values[0], 0.0):
-        weight = np.abs(vectors[:, 0])
-        named = [term for term, w in zip(terms, weight, strict=True) if w > 0.1 * weight.max()]
         raise EstimationError(
-            f"{', '.join(named)}: one of these follows from the others over the whole network; "
-            "leave one out"
+            f"{', '.join(loaded(terms, vectors[:, 0]))}: one of these follows from the others "
+            "over the whole network; leave one out"
         )
 
 
