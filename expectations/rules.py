@@ -52,7 +52,10 @@ def warn(
     allowed: float = IMPLAUSIBLE,
     may_lack: bool = False,
 ) -> ExpectRowsToObey:
-    """Return a rule that is reported when it is broken by more than the allowed share."""
+    """Return a rule that is reported when it is broken by more than the allowed share.
+
+    One row alone is no share: where some are allowed, it is not reported, however few there are.
+    """
     return _rule(FailureSeverity.WARNING, check, category, rule, among, allowed, may_lack)
 
 
@@ -95,6 +98,7 @@ def _rule(
         rule=f"coalesce({rule}, false)" if category == "completeness" else rule,
         among=among,
         allowed_share=allowed,
+        spared=int(severity is FailureSeverity.WARNING and allowed > 0),
         severity=severity,
         meta={"check": check, "category": category, "may_lack": may_lack},
     )

@@ -172,7 +172,10 @@ def _outcome(
         return could_not_check(check, cause)
     declared = may_lack or excused or check.name in may_be_empty
     counts = result.result
-    return judge(check, counts["violations"], counts["denominator"], may_be_empty=declared)
+    spared = result.expectation_config.kwargs["spared"]  # type: ignore[union-attr] # _check asks
+    return judge(
+        check, counts["violations"], counts["denominator"], may_be_empty=declared, spared=spared
+    )
 
 
 def _check(table: str, result: ExpectationValidationResult) -> tuple[Check, bool]:

@@ -17,9 +17,17 @@ def share_is_within(violations: int, denominator: int, limit: float) -> bool:
 
 
 def judge(
-    check: Check, violations: int, denominator: int | None, *, may_be_empty: bool = False
+    check: Check,
+    violations: int,
+    denominator: int | None,
+    *,
+    may_be_empty: bool = False,
+    spared: int = 0,
 ) -> Outcome:
     """Return the outcome of a check that ran.
+
+    So many violations as are `spared` pass whatever their share: of few rows one is soon more than
+    any share that is allowed.
 
     Nothing to check is never a pass: a zero denominator is not applicable when the emptiness was
     declared, else failed. Without a known denominator no share exists and any violation fails.
@@ -28,7 +36,7 @@ def judge(
         status = Status.FAILED if violations else Status.PASSED
     elif denominator == 0:
         status = Status.NOT_APPLICABLE if may_be_empty and not violations else Status.FAILED
-    elif share_is_within(violations, denominator, check.threshold):
+    elif violations <= spared or share_is_within(violations, denominator, check.threshold):
         status = Status.PASSED
     else:
         status = Status.FAILED

@@ -50,6 +50,17 @@ def test_emptiness_is_declared_by_table_or_by_check(tmp_path: Path) -> None:
     assert found["observation.visit_is_known"].status is Status.FAILED
 
 
+@pytest.mark.parametrize(("persons", "status"), [(1, Status.PASSED), (2, Status.FAILED)])
+def test_one_row_alone_is_no_share_and_two_are(
+    tmp_path: Path, persons: int, status: Status
+) -> None:
+    spoiled = f"update person set gender_concept_id = 0 where person_id <= {persons}"
+    outcome = run_tiny(tmp_path, spoiled)["person.gender_is_known"]
+
+    assert (outcome.violations, outcome.denominator, outcome.threshold) == (persons, 10, 0.05)
+    assert outcome.status is status
+
+
 def test_what_a_source_may_lack_is_not_applicable_when_it_does(tmp_path: Path) -> None:
     found = run_tiny(tmp_path, "update measurement set range_low = null")
 

@@ -53,6 +53,12 @@ def test_violations_of_nothing_are_a_failure_even_where_emptiness_is_declared() 
     assert judge(check(), 2, 0, may_be_empty=True).status is Status.FAILED
 
 
+def test_what_is_spared_passes_whatever_its_share_and_no_more() -> None:
+    few = [judge(check(0.01), violations, 5, spared=1).status for violations in (1, 2)]
+
+    assert few == [Status.PASSED, Status.FAILED]
+
+
 def test_a_check_that_did_not_run_has_no_counts() -> None:
     outcome = could_not_check(check(), "BinderException: no column x")
 
