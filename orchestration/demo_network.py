@@ -86,11 +86,11 @@ def beside_the_pool(plan: NetworkTask, sites: Sequence[SiteConfig]) -> str:
         return f"{plan.task.name}: not learned; the asset's metadata says why"
     model, pooled = load_network_model(newest), _of_the_pool(plan, sites)
     page = write_page(model, folder, pooled)
-    area = model.auroc
+    area, error = model.auroc, max(model.auroc_error, pooled.auroc_error)
     return (
         f"{plan.task.name}: AUROC {area.estimate:.3f} ({area.lower:.3f} to {area.upper:.3f}) over "
-        f"the network, {pooled.auroc.estimate:.3f} of the pool; {model.exchanges} exchanges; "
-        f"page {page}"
+        f"the network, {pooled.auroc.estimate:.3f} of the pool, by bins within {error:.4f} of the "
+        f"exact areas; {model.exchanges} exchanges; page {page}"
     )
 
 

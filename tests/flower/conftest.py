@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestration.flower.one_machine import NODE, PROCESS, start_hospital, start_node
+from orchestration.flower.one_machine import NODE, PROCESS, start_hospital
 from orchestration.flower.places import HubPlaces
 from orchestration.flower.programs import Program, end, read_programs, write_programs
 from orchestration.flower.superlink import online, read_nodes
@@ -118,18 +118,13 @@ def revive(cluster: Cluster, name: str) -> None:
     """Start a hospital's node and process again, whichever has ended."""
     end([cluster.programs()[each + name] for each in (NODE, PROCESS)])
     paths = cluster.hospitals.paths(name)
-    fleet, number = f"127.0.0.1:{cluster.port}", read_nodes(cluster.places)[name]
-    in_place_of(cluster, *start_hospital(paths, fleet, cluster.places.logs))
-
-    def connected() -> bool:
-        # The SuperLink takes a killed node for connected for up to a minute, and its successor
-        # ends meanwhile: whoever keeps a node starts it again.
-        if not cluster.programs()[NODE + name].runs:
-            log = cluster.places.logs / f"{name}.node.log"
-            in_place_of(cluster, start_node(paths, fleet, log))
-        return paths.socket.exists() and online(cluster.places)[number]
-
-    wait(connected, 150)
+    number = read_nodes(cluster.places)[name]
+    # The SuperLink takes a killed node for connected for up to a minute, and refuses its successor
+    # meanwhile, which then ends: what is connected must be the new one.
+    wait(lambda: not online(cluster.places)[number], 150)
+    programs = start_hospital(paths, f"127.0.0.1:{cluster.port}", cluster.places.logs)
+    in_place_of(cluster, *programs)
+    wait(lambda: paths.socket.exists() and online(cluster.places)[number], 150)
 
 
 @pytest.fixture
