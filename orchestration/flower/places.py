@@ -13,6 +13,8 @@ from pumasi.config.environment import program_environment
 CONNECTION = "pumasi"
 # What Flower ships to the hospitals.
 APP = Path(__file__).with_name("app")
+# Programs that a hospital's node finds before Flower's own of the same name.
+NODE_PROGRAMS = Path(__file__).with_name("node")
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,14 @@ def flower_environment(flower_home: Path) -> dict[str, str]:
 
 def relay_environment(flower_home: Path) -> dict[str, str]:
     """The environment of a hospital's node: it is told nothing of where Pumasi keeps things."""
-    known = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "PYTHONPATH")
-    return {name: os.environ[name] for name in known if name in os.environ} | {
+    known = ("LANG", "LC_ALL", "TMPDIR", "HOME", "PYTHONPATH")
+    environment = {
         name: value
         for name, value in flower_environment(flower_home).items()
-        if name.startswith(("FLWR_", "PYTHON")) or name == "PATH"
+        if name.startswith(("FLWR_", "PYTHON"))
+    }
+    return {
+        **{name: os.environ[name] for name in known if name in os.environ},
+        **environment,
+        "PATH": f"{NODE_PROGRAMS}:{program_environment()['PATH']}",
     }

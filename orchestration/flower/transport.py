@@ -32,6 +32,8 @@ _REMEDIES = {
     "not_answering": "its own process does not answer: start `pumasi site answer` there",
     "too_slow": "its own process did not answer in time: see its log, or allow more seconds",
     "not_sent": "its node is not connected: `pumasi network status`",
+    "flower_error_1": "the hub ships another relay than is installed there, and it runs none but "
+    "that: install the same version of Pumasi at both",
     "flower_error_3": "its node is not connected: `pumasi network status`",
     "flower_error_5": "its node is not connected: `pumasi network status`",
     "": "no reply in time: is its node up? `pumasi network status`, and the log of the node there",
@@ -121,7 +123,7 @@ class FlowerTransport:
         Raises:
             FederationError: one did not answer; each that did not is named, with what to do.
         """
-        found = self._exchanged(message)
+        found = self.exchanged(message)
         names = {str(node): name for name, node in self.nodes.items()}
         replies = {names[node]: b64decode(text) for node, text in found["replies"].items()}
         problems = [
@@ -134,7 +136,12 @@ class FlowerTransport:
             raise FederationError("\n".join(problems))
         return replies
 
-    def _exchanged(self, message: bytes) -> Mapping[str, Mapping[str, str]]:
+    def exchanged(self, message: bytes) -> Mapping[str, Mapping[str, str]]:
+        """By node: `replies` in base64, and of the others that `failed` the code.
+
+        Raises:
+            FederationError: the run of the relay at the hub ended.
+        """
         if self._stream is None:
             raise FederationError("the transport is not open: use it with `with`")
         try:

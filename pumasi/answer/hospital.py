@@ -39,6 +39,8 @@ from pumasi.release import open_release
 Send = Callable[[bytes], None]
 # Of what is answered in the hospital's own name: one number per three persons, over a whole task.
 PERSONS_A_NUMBER = 3
+# What the node's own program says when the hub ships another app than is installed here.
+ANOTHER_APP = b"another app than is installed here"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Hospital:
         try:
             request = Request.from_bytes(message)
         except QueryError:
-            self._refuse(sha256(message).hexdigest(), Refusal.REQUEST, None, send, now)
+            refusal = Refusal.APP if message == ANOTHER_APP else Refusal.REQUEST
+            self._refuse(sha256(message).hexdigest(), refusal, None, send, now)
             return
         try:
             self._answer(request, send, now)

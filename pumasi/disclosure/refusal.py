@@ -7,6 +7,7 @@ class Refusal(StrEnum):
     """The codes."""
 
     REQUEST = "no_request_of_this_version"
+    APP = "app_not_installed_here"
     QUERY = "query_not_registered_or_wrong_parameters"
     SUBJECT = "task_or_study_not_known"
     NOT_APPROVED = "not_approved"

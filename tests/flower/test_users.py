@@ -12,14 +12,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestration.flower.one_machine import NODE, PROCESS, node_command
-from orchestration.flower.places import APP, flower_environment, relay_environment
-from orchestration.flower.programs import end, start
+from orchestration.flower.places import (
+    APP,
+    NODE_PROGRAMS,
+    flower_environment,
+    relay_environment,
+)
+from orchestration.flower.programs import Program, end, start
 from orchestration.flower.superlink import online, read_nodes
 from orchestration.flower.transport import FlowerTransport
 from tests.flower.conftest import Cluster, in_place_of, revive, wait
@@ -153,12 +159,14 @@ def test_a_hostile_app_gets_nothing_under_another_user_and_its_question_is_logge
     answers.mkdir(mode=0o750)
     os.chown(answers, 0, USER)
     end([cluster.programs()[each + "sup"] for each in (NODE, PROCESS)])
-    number = read_nodes(cluster.places)["sup"]
+    numbers = read_nodes(cluster.places)
+    number = numbers["sup"]
     answer = [sys.executable, "-c", "from pumasi.cli import main; main()", "site", "answer"]
     answer += ["--site", "sup", "--socket", str(answers / "socket")]
     process = start(
         PROCESS + "sup", answer, flower_environment(relay), cluster.places.logs / "sup.process.log"
     )
+    # Neither this node nor bada's holds the app to what is installed: what is left is the user.
     environment = relay_environment(relay / "flower") | {
         "PATH": f"{programs}:/usr/bin:/bin",
         "HOME": str(relay),
@@ -166,7 +174,7 @@ def test_a_hostile_app_gets_nothing_under_another_user_and_its_question_is_logge
     }
     command = [*AS_USER, *node_command(relay, answers / "socket", f"127.0.0.1:{cluster.port}")]
     node = start(NODE + "sup", command, environment, cluster.places.logs / "sup.user.log")
-    in_place_of(cluster, process, node)
+    in_place_of(cluster, process, node, trusting(cluster, "bada"))
     app = folder / "app"
     shutil.copytree(APP, app)
     text = HOSTILE.format(
@@ -176,26 +184,53 @@ def test_a_hostile_app_gets_nothing_under_another_user_and_its_question_is_logge
         names=list(NAMES),
     )
     (app / "relay" / "client_app.py").write_text(text)
+
+    def connected() -> bool:
+        known = online(cluster.places)
+        return (answers / "socket").exists() and known[number] and known[numbers["bada"]]
+
     try:
-        wait(lambda: (answers / "socket").exists() and online(cluster.places)[number], 90)
+        wait(connected, 90)
         before = {name: len(cluster.hospitals.log(name)) for name in NAMES}
         with FlowerTransport(cluster.places, seconds=90, app=app) as transport:
-            replies = transport.carry(b"anything")
+            answer = transport.exchanged(b"anything")
     finally:
         revive(cluster, "sup")
-    found = {name: json.loads(reply) for name, reply in replies.items()}
+        revive(cluster, "bada")
+    found = {
+        name: json.loads(b64decode(answer["replies"][str(numbers[name])]))
+        for name in ("sup", "bada")
+    }
     assert (found["sup"]["user"], found["bada"]["user"]) == (USER, 0)
     for name in NAMES:
         assert set(found["sup"][name].values()) & {"got it", "got nothing"} == set(), found["sup"]
         # The control: under the hospital's own user the same attempts succeed.
         assert set(found["bada"][name].values()) == {"got it"}, found["bada"]
+    # The others hold what is shipped to what is installed, and run nothing of it.
+    failed = {name for name in NAMES if str(numbers[name]) in answer["failed"]}
+    assert failed == {"deul", "haneul"}
+    assert set(answer["failed"].values()) == {"flower_error_1"}
+    for name in NAMES:
         # SQL is no request, whoever sends it: a code comes back, and a line stays.
-        reply = found[name]["sql"]
-        assert (reply["refusal"], reply["words"]) == ("no_request_of_this_version", "")
+        code = "app_not_installed_here" if name in failed else "no_request_of_this_version"
         lines = cluster.hospitals.log(name)[before[name] :]
         assert [(each["event"], each["refusal"]) for each in lines if "refusal" in each] == [
-            ("refused", "no_request_of_this_version")
+            ("refused", code)
         ]
+        if name in found:
+            reply = found[name]["sql"]
+            assert (reply["refusal"], reply["words"]) == (code, "")
+
+
+def trusting(cluster: Cluster, name: str) -> Program:
+    """A node in the place of the hospital's, which runs whatever the hub ships."""
+    end([cluster.programs()[NODE + name]])
+    paths = cluster.hospitals.paths(name)
+    command = node_command(paths.relay, paths.socket, f"127.0.0.1:{cluster.port}")
+    environment = relay_environment(paths.relay / "flower")
+    environment["PATH"] = environment["PATH"].removeprefix(f"{NODE_PROGRAMS}:")
+    log = cluster.places.logs / f"{name}.trusting.log"
+    return start(NODE + name, command, environment, log)
 
 
 def test_a_home_that_others_may_enter_is_not_answered_from_beside_another_user(
