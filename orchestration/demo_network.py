@@ -6,13 +6,17 @@ process may read more than one hospital's release.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import dagster as dg
 import duckdb
 
 from orchestration.flower.one_machine import down, enrol_here, up
 from orchestration.flower.places import HubPlaces
 from orchestration.hub.models import write_page
+from orchestration.site.network_models import key_of, metadata_of
 from pumasi.answer.holding import holdings
+from pumasi.answer.network_model import receive
 from pumasi.answer.task_rows import task_rows
 from pumasi.config import SiteConfig, SitePaths, home_folder, hub_folder, load_hub
 from pumasi.disclosure.approval import Approval, approvals, make_steward_key, sign
@@ -56,7 +60,30 @@ def learn_all(sites: Sequence[SiteConfig], learn_job: Callable[[], bool], say: S
     if succeeded:
         for plan in NETWORK_TASKS:
             say(beside_the_pool(plan, sites))
+        hand_over(sites, say)
     return succeeded
+
+
+def hand_over(sites: Sequence[SiteConfig], say: Say) -> None:
+    """Hand the models to every hospital, and let each judge them; Dagster is told."""
+    with dg.DagsterInstance.get() as instance:
+        for site in sites:
+            paths, judged = SitePaths.of(site.id), 0
+            for plan in NETWORK_TASKS:
+                if (file := _newest(plan)) is None:
+                    continue
+                receive(paths, file)
+                metadata = metadata_of(site, paths, plan)
+                instance.report_runless_asset_event(
+                    dg.AssetMaterialization(key_of(site, plan), metadata=metadata)
+                )
+                judged += "page" in metadata
+            say(f"{site.id}: {judged} models of the network judged, see {paths.network_models}")
+
+
+def _newest(plan: NetworkTask) -> Path | None:
+    files = (hub_folder() / "models" / plan.task.name).glob("*.json")
+    return max(files, key=lambda file: file.stat().st_mtime, default=None)
 
 
 def approve(paths: SitePaths, contributors: Sequence[str]) -> None:
@@ -80,12 +107,11 @@ def approve(paths: SitePaths, contributors: Sequence[str]) -> None:
 
 def beside_the_pool(plan: NetworkTask, sites: Sequence[SiteConfig]) -> str:
     """Learn the task of all rows together, write the page anew with both, and say what came out."""
-    folder = hub_folder() / "models" / plan.task.name
-    newest = max(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, default=None)
+    newest = _newest(plan)
     if newest is None:
         return f"{plan.task.name}: not learned; the asset's metadata says why"
     model, pooled = load_network_model(newest), _of_the_pool(plan, sites)
-    page = write_page(model, folder, pooled)
+    page = write_page(model, newest.parent, pooled)
     area, error = model.auroc, max(model.auroc_error, pooled.auroc_error)
     return (
         f"{plan.task.name}: AUROC {area.estimate:.3f} ({area.lower:.3f} to {area.upper:.3f}) over "

@@ -293,6 +293,28 @@ def network_down() -> None:
     _run("orchestration.flower", ["down"], {})
 
 
+@network_app.command("receive")
+def network_receive(
+    file: Annotated[Path, typer.Argument(metavar="MODEL.json", help="As the hub handed it over.")],
+    site: Site = None,
+) -> None:
+    """At a hospital: take a model of the network in, and judge it on the own test persons."""
+    from pumasi.answer.network_model import judge_here, receive, received
+
+    config = get_site(site)
+    paths = SitePaths.of(config.id)
+    plan = receive(paths, file)
+    model = received(paths, plan)
+    assert model is not None  # noqa: S101 - it was received
+    judged, page = judge_here(config, paths, plan, model)
+    own = f"{judged.own.estimate:.3f}" if judged.own else "not there"
+    typer.echo(
+        f"{judged.task}: AUROC {judged.network.estimate:.3f} ({judged.network.lower:.3f} to "
+        f"{judged.network.upper:.3f}) here; own model {own}"
+    )
+    typer.echo(f"page, for this hospital alone: {page}")
+
+
 @network_app.command("forget")
 def network_forget(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="Only this run.")] = None,

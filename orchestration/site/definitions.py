@@ -2,7 +2,15 @@
 
 import dagster as dg
 
-from orchestration.site import asset_checks, extract, quality, release, training, transform
+from orchestration.site import (
+    asset_checks,
+    extract,
+    network_models,
+    quality,
+    release,
+    training,
+    transform,
+)
 from orchestration.site.automation import automation
 from pumasi.config import SiteConfig, SitePaths
 
@@ -20,6 +28,7 @@ def build_definitions(config: SiteConfig) -> dg.Definitions:
         *quality.assets(config, paths, project),
         *release.assets(config, paths),
         *training.assets(config, paths),
+        *network_models.assets(config, paths),
     ]
     automated = automation(config, partitions)
     return dg.Definitions(

@@ -114,6 +114,11 @@ class SitePaths:
         return self.root / "models"
 
     @property
+    def network_models(self) -> Path:
+        """Models of the network as the hub handed them over, and how they do here."""
+        return self.root / "network_models"
+
+    @property
     def audit_log(self) -> Path:
         """What was decided here and for whom, one JSON object a line; only ever added to."""
         return self.root / "audit.log"

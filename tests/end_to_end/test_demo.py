@@ -91,6 +91,10 @@ def test_the_demo_learns_over_the_network_and_leaves_nothing_running(demo: Demo)
     # A tenth of the persons has fewer cases of Fabry disease than may be counted.
     assert "fabry_screening: not learned" in said
     for site in FORMATS:
+        # Each sees its own figures, in its own folder.
+        (own_page,) = network.paths(site).network_models.glob("asthma_exacerbation/*.html")
+        assert "Stays inside" in own_page.read_text()
+        assert f"{site}: 1 models of the network judged" in said
         audit.verify(network.paths(site).audit_log)
         assert (network.paths(site).approvals / "asthma_exacerbation.json").exists()
     running = [p.info["name"] for p in psutil.process_iter(["name"]) if "flower" in p.info["name"]]

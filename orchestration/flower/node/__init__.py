@@ -1,0 +1,1 @@
+"""Programs that a hospital's node finds before those of Flower."""
