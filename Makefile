@@ -31,9 +31,10 @@ demo: $(INSTALLED) ## four made-up hospitals, from simulated files to gated mode
 example: $(INSTALLED) ## "your own OMOP data": the GiBleed data set of OHDSI, from raw files to a gated model
 	PUMASI_NETWORK=examples/gibleed pumasi build
 
-# As many tests at once as there are cores; a folder's tests stay together (tests/conftest.py).
+# A process more than the two cores that tests are made for: builds and networks wait a good deal.
+# A folder's tests stay together (tests/conftest.py).
 test: $(INSTALLED) ## run every test; TESTS="tests/config -k site" runs some
-	pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(TESTS)
+	pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(TESTS)
 
 lint: $(INSTALLED) ## check style, types, directions of import, SQL and spelling
 	ruff check .

@@ -32,7 +32,7 @@ def commands() -> dict[str, str]:
     for unit in UNITS:
         text = unit.read_text().replace("\\\n", " ")
         for number, line in enumerate(re.findall(r"^ExecStart(?:Post)?=(.+)$", text, re.M)):
-            found[f"{unit.name} {number}"] = line.removeprefix("/opt/pumasi/.venv/bin/")
+            found[f"{unit.name} {number}"] = re.sub(r"^/opt/pumasi/\S+/", "", line)
     return found | {name: " ".join(service["command"]) for name, service in SERVICES.items()}
 
 
