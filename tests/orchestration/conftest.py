@@ -80,22 +80,20 @@ def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
     yield from open_ward(tmp_path, monkeypatch)
 
 
+# Folders of a ward that a test may change.
+CHANGING = ("home", "extract")
+
+
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Root of a hospital of 61 persons, built once; `built` is it as it was then."""
-    hospital = bleeding_hospital(60)
-    hospital.add_person("both")
-    hospital.add_condition(
-        "both", BLEED, "2010-06-01", "2010-06-01", hospital.add_visit("both", "2010-06-01")
-    )
-    for drug in (CELECOXIB, DICLOFENAC):
-        hospital.add_drug("both", drug, "2011-06-01")
+    """Root of the hospital of 61 persons, built once; `built` is it as it was then."""
     root = tmp_path_factory.mktemp("ward")
     with pytest.MonkeyPatch.context() as monkeypatch:
         for ward in open_ward(root, monkeypatch):
-            ward.deliver(hospital, "first", "2019-06-30")
+            ward.deliver(hospital_of_61(), "first", "2019-06-30")
             assert ward.build()
-    shutil.copytree(root / "home", root / "as_built")
+    for name in CHANGING:
+        shutil.copytree(root / name, root / "as_built" / name)
     return root
 
 
@@ -103,8 +101,9 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(built_once: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
     """The hospital of 61 persons as it was after its build, and all that Dagster had seen then."""
     enter(built_once, monkeypatch)
-    shutil.rmtree(built_once / "home")
-    shutil.copytree(built_once / "as_built", built_once / "home")
+    for name in CHANGING:
+        shutil.rmtree(built_once / name)
+        shutil.copytree(built_once / "as_built" / name, built_once / name)
     with dg.DagsterInstance.get() as instance:
         yield Ward(built_once, instance)
 
@@ -129,6 +128,18 @@ def enter(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in program_environment().items():
         if os.environ.get(name) != value:
             monkeypatch.setenv(name, value)
+
+
+def hospital_of_61() -> TinyHospital:
+    """Sixty persons, and one who was given both drugs."""
+    hospital = bleeding_hospital(60)
+    hospital.add_person("both")
+    hospital.add_condition(
+        "both", BLEED, "2010-06-01", "2010-06-01", hospital.add_visit("both", "2010-06-01")
+    )
+    for drug in (CELECOXIB, DICLOFENAC):
+        hospital.add_drug("both", drug, "2011-06-01")
+    return hospital
 
 
 def bleeding_hospital(persons: int = 500, seed: int = 11) -> TinyHospital:

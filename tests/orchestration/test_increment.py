@@ -7,7 +7,7 @@ import pytest
 from orchestration.site.builds import TRANSFORMED
 from pumasi.release import latest_release
 from tests.hospital import BLEED, TinyHospital
-from tests.orchestration.conftest import Ward, bleeding_hospital
+from tests.orchestration.conftest import Ward, hospital_of_61
 
 pytestmark = pytest.mark.slow
 
@@ -19,13 +19,11 @@ def changed_persons(ward: Ward) -> int | None:
 
 @pytest.mark.parametrize("through", ["2019-06-30", "2019-07-31"])
 def test_an_incremental_delivery_gives_the_release_of_a_full_build(
-    ward: Ward, through: str
+    built: Ward, through: str
 ) -> None:
-    hospital = bleeding_hospital(40)
-    ward.deliver(hospital, "first", "2019-06-30")
-    ward.build()
+    ward = built
     assert changed_persons(ward) is None
-    more = TinyHospital(numbers=dict(hospital.numbers))
+    more = TinyHospital(numbers=dict(hospital_of_61().numbers))
     for person in ("p1", "p2"):
         more.add_condition(person, BLEED, "2012-03-01", "2012-03-01")
     more.write(ward.root / "extract" / "second", kind="incremental")
