@@ -282,20 +282,20 @@ def _numbered(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 KINDS = ("by_row", "apart", "linked")
-WHO = "persons in two hospitals"
+WHO = "patients of two hospitals"
 ERRORS = [
     WHO,
-    "in the model",
-    "standard error linked : apart, median",
-    "of all terms",
+    "of the model's persons",
+    "standard error linked : apart, median of terms",
+    "smallest to largest",
     "by the rule",
 ]
 COVERAGE = [
     WHO,
     *(f"standard error : true one, {kind.replace('_', ' ')}" for kind in KINDS),
-    *(f"coverage, %, {kind.replace('_', ' ')}" for kind in KINDS),
+    *(f"coverage in %, {kind.replace('_', ' ')}" for kind in KINDS),
 ]
-AREAS = [WHO, "AUROC, hospitals' own splits", "split by person", "difference"]
+AREAS = [WHO, "test AUROC, hospitals' own splits", "split by person", "difference"]
 
 
 def simulated_networks(
