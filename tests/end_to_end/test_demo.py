@@ -77,7 +77,9 @@ def test_the_demo_learns_over_the_network_and_leaves_nothing_running(demo: Demo)
     models = network.home / "hub" / "models"
     (page,) = models.glob("asthma_exacerbation/*.html")
     assert "Beside the pool" in page.read_text()
-    area = r"asthma_exacerbation: AUROC (0\.\d+) .* over the network, (0\.\d+) of .* within (0\.\d+)"
+    area = (
+        r"asthma_exacerbation: AUROC (0\.\d+) .* over the network, (0\.\d+) of .* within (0\.\d+)"
+    )
     found = re.search(area, said)
     assert found, said
     # The models are one; areas are read from bins, whose bounds a rounding may move a row across.
