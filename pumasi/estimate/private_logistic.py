@@ -1,4 +1,4 @@
-"""Ridge logistic regression on noisy sums: nobody's rows can be told from the model.
+"""Ridge logistic regression on noisy sums: how much the model tells of a person is bounded.
 
 Newton's method with a number of steps that is set beforehand: what is not exact can't be seen to
 converge. Each step is one exchange, in which every hospital sends the score g and the information H
