@@ -8,7 +8,7 @@ interval; 0.5 is guessing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +16,18 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
+from scipy.special import expit
+from scipy.stats import norm
 
 from benchmarks.report import as_markdown, as_rich
 from pumasi.answer.holding import Holding, holdings
 from pumasi.auroc import auroc
 from pumasi.disclosure.differencing import Persons, tells_of_few
+from pumasi.estimate.glm import Glm, fit_glm
 from pumasi.federation.cells import LIMITS
 from pumasi.federation.fixed_point import decode
 from pumasi.federation.messages import Mode, Reply, Request, all_parts
+from pumasi.federation.network import InProcess, Run
 from pumasi.federation.queries import Family, Fit, GlmStep, Moments
 from pumasi.federation.query import Query, unflatten
 from pumasi.federation.rows import Design, Floats, Keys, Rows
@@ -32,6 +36,11 @@ NAMES = ("bada", "deul", "haneul", "sup")
 FEATURES = tuple(f"x{j}" for j in range(32))
 TRIALS = 1000
 SMALL, LARGE = 8, 700
+SIZES = {"bada": SMALL, "deul": LARGE, "haneul": LARGE // 2, "sup": LARGE // 4}
+# Models that an attacker fits to persons of the same population.
+SHADOWS = 32
+# The smallest that tasks of the network choose from, and a weaker one.
+PENALTY, WEAK_PENALTY = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -102,9 +111,8 @@ def membership(rng: np.random.Generator) -> Attack:
     query = Moments(design=Design(terms=FEATURES))
     scores: dict[tuple[str, bool], list[float]] = {}
     for trial in range(TRIALS):
-        small = rows_of(SMALL, 0, rng)
-        sizes = zip(NAMES[1:], (LARGE, LARGE // 2, LARGE // 4), strict=True)
-        held = holdings({"bada": small, **{name: rows_of(n, 0, rng) for name, n in sizes}})
+        rows = {name: rows_of(n, 0, rng) for name, n in SIZES.items()}
+        small, held = rows["bada"], holdings(rows)
         said = {name: seen(each, query, Mode.CLEAR, str(trial)) for name, each in held.items()}
         sums = {name: each["sums"] for name, each in said.items() if isinstance(each, dict)}
         member = np.array([small.column(name)[0] for name in FEATURES])
@@ -115,6 +123,93 @@ def membership(rng: np.random.Generator) -> Attack:
     off = area(scores["alone", True], scores["alone", False])
     on = area(scores["all", True], scores["all", False])
     return _by_area("membership of a known person, from sums", off, on)
+
+
+def model_membership(rng: np.random.Generator) -> Attack:
+    """Was a person, all of whose features are known, among those whom a model was learned from?
+
+    The attacker has the coefficients that the hub's file of the model holds, and attacks by
+    likelihood ratio (`Shadows`). Without the defence: the model of a hospital of 8 persons with
+    a weak penalty, which no rule lets out; with it, the ridge model of four hospitals.
+    """
+    alone = Shadows(SMALL, WEAK_PENALTY, rng)
+    network = Shadows(sum(SIZES.values()), PENALTY, rng)
+    scores: dict[tuple[str, bool], list[float]] = {}
+    for _ in range(TRIALS):
+        rows = {name: rows_of(n, n // 2, rng) for name, n in SIZES.items()}
+        x, y = with_intercept(rows["bada"])
+        own = ridge(x[None], y[None], WEAK_PENALTY)[0]
+        released = network_model(rows)
+        number = int(rng.integers(SMALL))
+        stranger = np.append(1.0, rng.normal(size=len(FEATURES))), float(rng.integers(2))
+        for inside, (of, outcome) in ((True, (x[number], y[number])), (False, stranger)):
+            score = alone.score(own, of, outcome)
+            scores.setdefault(("alone", inside), []).append(score)
+            score = network.score(released, of, outcome)
+            scores.setdefault(("network", inside), []).append(score)
+    off = area(scores["alone", True], scores["alone", False])
+    on = area(scores["network", True], scores["network", False])
+    return _by_area("membership of a known person, from a model", off, on)
+
+
+def network_model(rows: Mapping[str, Rows]) -> Floats:
+    """The coefficients that a network of these hospitals learns, the intercept first."""
+    answering = {name: each.answer for name, each in holdings(rows).items()}
+    model = Glm(Family.BINOMIAL, FEATURES, "y", penalties=(PENALTY,))
+    return fit_glm(Run(InProcess(answering), "attack"), model).coefficients
+
+
+class Shadows:
+    """The likelihood ratio attack on models (LiRA; Carlini et al., IEEE S&P 2022, section V).
+
+    Models of other persons of the population, each fitted without the person in question and with,
+    say how the person's log-odds of the true outcome are distributed; both are taken as normal.
+
+    Args:
+        n: how many persons the attacked model was learned from.
+        penalty: of the attacked model.
+        rng: of the persons.
+    """
+
+    def __init__(self, n: int, penalty: float, rng: np.random.Generator) -> None:
+        drawn = [with_intercept(rows_of(n, n // 2, rng)) for _ in range(SHADOWS)]
+        self.x, self.y = (np.array(each) for each in zip(*drawn, strict=True))
+        self.penalty = penalty
+        self.without = ridge(self.x, self.y, penalty)
+
+    def score(self, coefficients: Floats, x: Floats, outcome: float) -> float:
+        """Log of how much likelier the model is with the person than without."""
+        side = 2 * outcome - 1
+        with_x = np.concatenate([self.x, np.tile(x, (SHADOWS, 1, 1))], axis=1)
+        with_y = np.concatenate([self.y, np.full((SHADOWS, 1), outcome)], axis=1)
+        with_person = ridge(with_x, with_y, self.penalty, self.without)
+        inside, outside = side * with_person @ x, side * self.without @ x
+        seen_here = side * coefficients @ x
+        inside_density = norm.logpdf(seen_here, inside.mean(), inside.std())
+        return float(inside_density - norm.logpdf(seen_here, outside.mean(), outside.std()))
+
+
+def with_intercept(rows: Rows) -> tuple[Floats, Floats]:
+    """The matrix of the features, the intercept first, and the outcome."""
+    return Design(terms=("1", *FEATURES)).matrix(rows), rows.column("y")
+
+
+def ridge(x: Floats, y: Floats, penalty: float, start: Floats | None = None) -> Floats:
+    """Ridge logistic models, shape (k, q), of x, shape (k, n, q), and y, shape (k, n).
+
+    By the bound X'X / 4 of the information (Boehning and Lindsay, Annals of the Institute of
+    Statistical Mathematics 1988;40:641-663): every step is uphill, whatever separates. Features
+    have variance 1 in the population: they are not standardised again.
+    """
+    at = np.zeros((x.shape[0], x.shape[2])) if start is None else start
+    penalties = penalty * np.diag([0.0, *[1.0] * (x.shape[2] - 1)])
+    inverse = np.linalg.inv(x.swapaxes(1, 2) @ x / 4 + penalties)
+    while True:
+        p = expit((x @ at[:, :, None])[:, :, 0])
+        gradient = ((y - p)[:, None, :] @ x)[:, 0] - at @ penalties
+        if np.abs(gradient).max() < 1e-5:
+            return at
+        at = at + (inverse @ gradient[:, :, None])[:, :, 0]
 
 
 def aimed(rng: np.random.Generator) -> Attack:
@@ -195,6 +290,7 @@ def _by_area(name: str, off: tuple[float, float], on: tuple[float, float]) -> At
 ATTACKS: tuple[Callable[[np.random.Generator], Attack], ...] = (
     case_count,
     membership,
+    model_membership,
     aimed,
     differencing,
 )

@@ -50,6 +50,8 @@ review_boards = [] # numbers of the decisions of ethics or review boards
 minimum_persons = 10 # fewest persons of a cell; 10 or more
 minimum_outcome = 10 # of persons with or without the outcome, in sums; 3 or more
 retention_days = 365 # how long the hub may keep answers
+# With a budget, the hospital's over all tasks and studies, everything is answered with noise only:
+# privacy = {{ epsilon = 3.0, delta = 1e-6 }}
 """
 
 

@@ -1,7 +1,7 @@
 """A hospital that answers from rows in memory: public data, simulated data, a pool of several.
 
-It answers as a hospital's own process does, through the airlock; it has no release, approval or
-log.
+It answers as a hospital's own process does, through the airlock, with noise if asked so; it has no
+release, approval, ledger or log.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pumasi.disclosure.airlock import Outgoing, addend, own_answer
+from pumasi.disclosure.airlock import Outgoing, addend, own_answer, private_addend
 from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.errors import QueryError
 from pumasi.federation.cells import LIMITS, Limits
@@ -57,6 +57,8 @@ class Holding:
             return own_answer(queries, self.rows, self.limits)
         self._require_known(request)
         masks = self._masks(request, queries)
+        if request.privacy is not None:
+            return private_addend(queries, self.rows, masks, request.privacy)
         return addend(queries, self.rows, masks, self.limits, len(request.contributors))
 
     def _require_known(self, request: Request) -> None:

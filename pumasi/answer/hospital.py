@@ -213,7 +213,7 @@ class Hospital:
         if request.privacy is None or approval.privacy is None or request.mode is Mode.EACH:
             raise RefusedError(Refusal.NOT_PRIVATE)
         budget = Budget(approval.privacy.epsilon, approval.privacy.delta)
-        require_budget(self.answered.spent(), request.privacy.rho, budget)
+        require_budget(self.answered.spent(), request.privacy.rho + request.privacy.rest, budget)
         try:
             return private_addend(queries, rows, self._masks(request, queries), request.privacy)
         except QueryError:

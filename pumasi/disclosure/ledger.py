@@ -1,17 +1,18 @@
 """What a hospital has spent of its privacy: everything that was answered about any of its persons.
 
 Adjacent are two states of a hospital that differ in one person with all rows. Answers with noise
-spend rho of zero-concentrated differential privacy, which add up over all tasks and studies (Bun
-and Steinke, TCC 2016, lemma 1.7): the budget is one per hospital. An exact answer has no guarantee;
-a hospital that gave one prints no epsilon for what it was of.
+spend rho of zero-concentrated differential privacy, which add up over all tasks and studies
+(`pumasi.federation.zcdp`): the budget is one per hospital. An exact answer has no guarantee; a
+hospital that gave one prints no epsilon for what it was of.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log, sqrt
+from math import inf
 
 from pumasi.disclosure.refusal import Refusal, RefusedError
+from pumasi.federation.zcdp import epsilon_of, rho_of
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,8 @@ class Budget:
 
     @property
     def rho(self) -> float:
-        """The largest rho that keeps within it.
-
-        Solves epsilon = rho + 2 sqrt(rho log(1 / delta)), Bun and Steinke 2016, proposition 1.3.
-        """
-        room = log(1 / self.delta)
-        return (sqrt(self.epsilon + room) - sqrt(room)) ** 2
+        """The largest rho that keeps within it."""
+        return rho_of(self.epsilon, self.delta)
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Spent:
         """Epsilon at this delta; infinite if an answer was exact: there is no guarantee."""
         if self.exact:
             return inf
-        return self.rho + 2 * sqrt(self.rho * log(1 / delta))
+        return epsilon_of(self.rho, delta)
 
 
 def require_budget(spent: Spent, rho: float, budget: Budget) -> None:

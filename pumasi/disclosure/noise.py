@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pumasi.errors import QueryError
-from pumasi.federation.fixed_point import FRACTION_BITS, LIMIT_BITS, Words
+from pumasi.federation.fixed_point import LIMIT_BITS, Words, quanta
 from pumasi.federation.query import Part
 from pumasi.federation.rows import Floats
+from pumasi.federation.zcdp import deviation
 
 Whole = NDArray[np.int64]
 
@@ -48,23 +49,27 @@ def private_words(contributions: Floats, parts: tuple[Part, ...], clip: float, r
 
 def units(parts: tuple[Part, ...]) -> Floats:
     """The unit of every entry in quanta of the fixed point, shape (entries,)."""
-    per_part = [np.full(part.size, part.unit / part.scale) for part in parts]
-    return np.concatenate(per_part) * 2.0**FRACTION_BITS
+    return _in_units(parts) / quanta(parts)
+
+
+def _in_units(parts: tuple[Part, ...]) -> Floats:
+    return np.concatenate([np.full(part.size, part.unit) for part in parts])
 
 
 def clipped(contributions: Floats, parts: tuple[Part, ...], clip: float) -> Whole:
     """Contributions in quanta, each row at most `clip` units long, shape (persons, entries)."""
-    quanta = units(parts)
-    in_units = contributions / np.concatenate([np.full(part.size, part.unit) for part in parts])
+    in_units = contributions / _in_units(parts)
     lengths = np.linalg.norm(in_units, axis=1)
     factor = np.minimum(1.0, np.divide(clip, lengths, out=np.ones_like(lengths), where=lengths > 0))
     # Towards zero: no row becomes longer by rounding.
-    return np.asarray(np.trunc(in_units * factor[:, None] * quanta * (1 - 1e-12)), dtype=np.int64)
+    return np.asarray(
+        np.trunc(in_units * factor[:, None] * units(parts) * (1 - 1e-12)), dtype=np.int64
+    )
 
 
 def noise(entries: int, bound: float, rho: float) -> Whole:
-    """Discrete Gaussian noise of standard deviation bound / sqrt(2 rho), shape (entries,)."""
-    measurement = _gaussian(bound / np.sqrt(2 * rho))
+    """Discrete Gaussian noise, enough for a person's bound, shape (entries,)."""
+    measurement = _gaussian(deviation(bound, rho))
     return np.asarray(measurement([0] * entries), dtype=np.int64)
 
 

@@ -19,6 +19,7 @@ from pumasi.errors import AimedError, FederationError, QueryError, RefusalError
 from pumasi.federation.cells import LIMITS
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.query import Part, Query, canonical, query_from_dict
+from pumasi.federation.zcdp import deviation
 
 # The code of `pumasi.disclosure` that an estimator can do something about: it steps less far.
 AIMED = "aimed_at_few_persons"
@@ -46,10 +47,17 @@ class Privacy(_Message):
     Args:
         clip: longest contribution of a person, in units of the parts.
         rho: what each hospital spends, zero-concentrated differential privacy.
+        rest: rho that later exchanges of the run will spend. A hospital that can't spend both
+            refuses the first exchange, so that nothing is spent on an estimate without an end.
     """
 
     clip: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     rho: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rest: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+    def deviation(self, part: Part, hospitals: int) -> float:
+        """Standard deviation of the noise in an entry of a sum over so many hospitals."""
+        return deviation(self.clip * part.unit, self.rho) * float(np.sqrt(hospitals))
 
 
 class Request(_Message):

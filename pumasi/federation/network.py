@@ -95,6 +95,19 @@ class Totals(Protocol):
         ...
 
 
+class NoisyTotals(Protocol):
+    """What an estimator on noisy sums may ask, and nothing exact."""
+
+    def noisy_total(self, queries: Sequence[Query], privacy: Privacy) -> list[Total]:
+        """As `Totals.total`; every hospital adds noise, and spends what `privacy` says.
+
+        Raises:
+            RefusalError: a hospital's budget is spent, or it answers with no noise.
+            FederationError: a hospital did not answer.
+        """
+        ...
+
+
 class Network(Totals, Protocol):
     """What a table of hospitals, or an analysis of their estimates, may ask besides."""
 
@@ -184,7 +197,6 @@ class Run:
         subject: the task or study whose rows are asked for.
         masked: whether addends of totals are hidden.
         limits: the fewest that a sum may be over.
-        privacy: noise that hospitals add; None for exact answers.
         run: identifies the run; None for a new one. Of an earlier one, to go on or to be replayed.
     """
 
@@ -195,14 +207,12 @@ class Run:
         *,
         masked: bool = True,
         limits: Limits = LIMITS,
-        privacy: Privacy | None = None,
         run: str | None = None,
     ) -> None:
         self.transport = transport
         self.subject = subject
         self.masked = masked
         self.limits = limits
-        self.privacy = privacy
         self.id = run or uuid4().hex
         self.exchanges = 0
         self.releases: dict[str, str] = {}
@@ -211,7 +221,15 @@ class Run:
 
     def total(self, queries: Sequence[Query]) -> list[Total]:
         """As `Totals.total`."""
-        answers = self._asked(Mode.MASKED if self.masked else Mode.CLEAR, queries)
+        return self._summed(queries, None)
+
+    def noisy_total(self, queries: Sequence[Query], privacy: Privacy) -> list[Total]:
+        """As `NoisyTotals.noisy_total`."""
+        return self._summed(queries, privacy)
+
+    def _summed(self, queries: Sequence[Query], privacy: Privacy | None) -> list[Total]:
+        mode = Mode.MASKED if self.masked else Mode.CLEAR
+        answers = self._asked(mode, queries, privacy)
         words = np.asarray(np.sum(list(answers.values()), axis=0, dtype=np.uint64))
         return [
             Total.of(query, self.transport.hospitals, entries, self.limits)
@@ -230,7 +248,9 @@ class Run:
             for number, query in enumerate(queries)
         ]
 
-    def _asked(self, mode: Mode, queries: Sequence[Query]) -> dict[str, Words]:
+    def _asked(
+        self, mode: Mode, queries: Sequence[Query], privacy: Privacy | None = None
+    ) -> dict[str, Words]:
         self.exchanges += 1
         hospitals = self.transport.hospitals
         request = Request.of(
@@ -240,7 +260,7 @@ class Run:
             mode,
             hospitals,
             queries,
-            self.privacy,
+            privacy,
             self.limits.outcome,
         )
         replies = self.transport.carry(request.to_bytes())

@@ -12,8 +12,9 @@ import pytest
 from pumasi import audit
 from pumasi.answer.hospital import Hospital
 from pumasi.disclosure.approval import Approval, make_steward_key, revoke, sign
-from pumasi.errors import FederationError, SuppressedError
+from pumasi.errors import FederationError, RefusalError, SuppressedError
 from pumasi.estimate.glm import Glm, fit_glm
+from pumasi.estimate.private_logistic import Bounded, PrivateLogistic, fit_private_logistic
 from pumasi.federation.masks import MaskKey
 from pumasi.federation.messages import Mode, Privacy, Request
 from pumasi.federation.network import InProcess, Run
@@ -79,8 +80,15 @@ class Three:
         approval = Approval.model_validate(said)
         sign(approval, self.home / f"{name}.pem", "secret", self.sites[name].paths)
 
-    def network(self, at: datetime = LATER) -> Run:
-        return Run(InProcess({name: self.answering(name, at) for name in NAMES}), "made_up")
+    def make_private(self) -> None:
+        """Every hospital answers with noise only, within one budget."""
+        for name in NAMES:
+            (self.sites[name].paths.approvals / "made_up.json").unlink()
+            self.approve(name, privacy={"epsilon": 3.0, "delta": 1e-6})
+
+    def network(self, at: datetime = LATER, run: str | None = None) -> Run:
+        asked = InProcess({name: self.answering(name, at) for name in NAMES})
+        return Run(asked, "made_up", run=run)
 
     def answering(self, name: str, at: datetime = LATER):  # type: ignore[no-untyped-def]
         def answer(message: bytes) -> bytes:
@@ -104,6 +112,13 @@ def three(tmp_path: Path) -> Three:
     return Three(tmp_path)
 
 
+PRIVATE = PrivateLogistic(
+    (Bounded("age", 20, 80), Bounded("is_female", 0, 1)),
+    "has_event",
+    epsilon=2.5,
+    delta=1e-6,
+    penalty=10.0,
+)
 MOMENTS = Moments(design=Design(terms=("age",)))
 
 
@@ -278,15 +293,12 @@ def test_nothing_of_a_row_is_in_the_log_or_in_the_record(three: Three) -> None:
 
 
 def test_a_private_task_answers_with_noise_until_its_budget_is_spent(three: Three) -> None:
-    for name in NAMES:
-        (three.sites[name].paths.approvals / "made_up.json").unlink()
-        three.approve(name, privacy={"epsilon": 3.0, "delta": 1e-6})
+    three.make_private()
     exact = request()
     assert three.reply("bada", exact)["refusal"] == "query_can_not_be_answered_with_noise"
     privacy = Privacy(clip=4.0, rho=0.04)
-    network = InProcess({name: three.answering(name) for name in NAMES})
-    run = Run(network, "made_up", privacy=privacy)
-    [total] = run.total([MOMENTS])
+    run = three.network()
+    [total] = run.noisy_total([MOMENTS], privacy)
     # Three hospitals, each with noise of 4 / sqrt(0.08) = 14.1 persons.
     persons = sum(1 for i in range(400) if i % 50 != 7 and i % 40 != 9 and i % 45 != 3)
     assert total.number("persons") == pytest.approx(3 * persons, abs=5 * 14.2 * 3**0.5)
@@ -299,10 +311,49 @@ def test_a_private_task_answers_with_noise_until_its_budget_is_spent(three: Thre
     assert three.hospitals["bada"].answered.spent() == first
     with pytest.raises(FederationError, match="bada refused: privacy_budget_spent"):
         for _ in range(6):
-            run.total([MOMENTS])
+            run.noisy_total([MOMENTS], privacy)
     assert three.hospitals["bada"].answered.spent().epsilon(1e-6) <= 3.0
     own = request(run="own", mode=Mode.EACH).model_copy(update={"privacy": privacy})
     assert three.reply("bada", own)["refusal"] == "query_can_not_be_answered_with_noise"
+
+
+def test_a_model_on_noisy_sums_is_booked_whole_and_the_next_is_refused_whole(three: Three) -> None:
+    three.make_private()
+    run = three.network()
+    found = fit_private_logistic(run, PRIVATE)
+    assert found.epsilon == pytest.approx(2.5, rel=1e-6)
+    for name in NAMES:
+        spent = three.hospitals[name].answered.spent()
+        assert (spent.rho, spent.exact) == (pytest.approx(found.rho, rel=1e-12), 0)
+        booked = [entry["rho"] for entry in three.log(name) if entry["event"] == "intended"]
+        assert booked == pytest.approx([found.rho * share for share in [1 / 8] * 4 + [1 / 2]])
+    # The same run again: the same replies, the same model, nothing spent.
+    again = fit_private_logistic(three.network(run=run.id), PRIVATE)
+    assert again.coefficients.tolist() == found.coefficients.tolist()
+    # What is left would pay for the first exchange of another, and not for all of it.
+    before = three.hospitals["bada"].answered.spent()
+    assert before.rho == pytest.approx(found.rho, rel=1e-12)
+    with pytest.raises(RefusalError, match="bada refused: privacy_budget_spent"):
+        fit_private_logistic(three.network(), PRIVATE)
+    assert three.hospitals["bada"].answered.spent() == before
+
+
+def test_the_hospital_that_has_not_the_budget_for_a_model_is_named(three: Three) -> None:
+    three.make_private()
+    (three.sites["sup"].paths.approvals / "made_up.json").unlink()
+    three.approve("sup", privacy={"epsilon": 2.0, "delta": 1e-6})
+    with pytest.raises(RefusalError, match="sup refused: privacy_budget_spent"):
+        fit_private_logistic(three.network(), PRIVATE)
+    assert three.hospitals["sup"].answered.spent().rho == 0
+
+
+def test_a_model_is_exact_or_with_noise_as_the_approval_says(three: Three) -> None:
+    without_noise = "query_can_not_be_answered_with_noise"
+    with pytest.raises(RefusalError, match=without_noise):
+        fit_private_logistic(three.network(), PRIVATE)
+    three.make_private()
+    with pytest.raises(RefusalError, match=without_noise):
+        fit_glm(three.network(), Glm(Family.BINOMIAL, TASK.features, "has_event"))
 
 
 def test_a_hospital_with_an_exact_answer_has_no_epsilon(three: Three) -> None:

@@ -20,7 +20,7 @@ from pumasi.disclosure.noise import clipped, noise, private_words, units
 from pumasi.disclosure.refusal import RefusedError
 from pumasi.errors import QueryError
 from pumasi.federation.fixed_point import decode
-from pumasi.federation.query import Part
+from pumasi.federation.query import Counts, Part
 
 PARTS = (Part("visits", ()),)
 TRIALS = 200_000
@@ -82,6 +82,13 @@ def test_what_is_short_is_not_changed_and_the_noise_has_its_deviation() -> None:
     # Standard deviation clip / sqrt(2 rho) = 0.5; 600 draws.
     assert np.mean(drawn, axis=0) == pytest.approx([250, -500], abs=0.15)
     assert np.std(np.array(drawn) - [250, -500]) == pytest.approx(0.5, abs=0.06)
+
+
+def test_noisy_counts_of_persons_are_read_as_counts() -> None:
+    """Cells travel in a coarser quantum than other parts: noise must be in the same."""
+    parts = (Part("persons", (), counts=Counts.PERSONS), Part("visits", ()))
+    drawn = decode(private_words(np.ones((500, 2)), parts, 2.0, 1e6), parts)
+    assert drawn == pytest.approx([500, 500], abs=0.1)
 
 
 def test_too_many_persons_for_the_fixed_point_are_refused() -> None:

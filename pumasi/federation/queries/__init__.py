@@ -1,6 +1,7 @@
 """Every type of query that is registered: one family a file, its parts and its arithmetic."""
 
 from pumasi.federation.queries.bins import Histogram
+from pumasi.federation.queries.bounded import BoundedLogisticStep
 from pumasi.federation.queries.cox import CoxMeat, CoxStep, Ties
 from pumasi.federation.queries.cox_grid import CoxGridMeat, CoxGridStep
 from pumasi.federation.queries.firth import FirthStep
@@ -24,6 +25,7 @@ from pumasi.federation.queries.survival import (
 from pumasi.federation.queries.table_one import GroupMoments, Levels
 
 __all__ = [
+    "BoundedLogisticStep",
     "CalibrationBins",
     "CalibrationStep",
     "CoxGridMeat",

@@ -168,30 +168,6 @@ class GlmStep(_Glm):
             found["controls"] = np.asarray(rows.persons(y == 0), dtype=np.float64)
         return found
 
-    def contributions(self, rows: Rows) -> Floats:
-        """See the base; of one fit that holds nobody out.
-
-        Raises:
-            QueryError: there are more fits, or a dispersion is estimated.
-        """
-        if len(self.fits) > 1 or self.folds > 1 or self.family is Family.NEGATIVE_BINOMIAL:
-            raise QueryError(f"query {self.name} is answered with noise for one plain fit only")
-        y, x = self.outcome_of(rows), self.design.matrix(rows)
-        w = case_weights(rows, self.weights)
-        pieces = derivatives(self.family, y, self.eta(rows, x, self.fits[0]), 0.0)
-        row, column = np.tril_indices(x.shape[1])
-        likelihood = (w * pieces.log_likelihood)[:, None]
-        score = pieces.scores(x) * w[:, None]
-        information = x[:, row] * x[:, column] * (w * pieces.curvature)[:, None]
-        summed = rows.by_person(
-            np.hstack([likelihood, np.zeros_like(likelihood), score, information])
-        )
-        persons = np.ones((rows.persons(), 1))
-        if self.family is not Family.BINOMIAL:
-            return np.hstack([persons, summed])
-        outcome = np.column_stack([y == 1, y == 0]).astype(np.float64)
-        return np.hstack([persons, rows.by_person(outcome) > 0, summed])
-
     def influence(self, rows: Rows) -> Floats:
         """The weight of each row in the information of each fit, shape (n, k)."""
         y, x = self.outcome_of(rows), self.design.matrix(rows)
