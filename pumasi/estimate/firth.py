@@ -27,7 +27,7 @@ from itertools import permutations
 import numpy as np
 
 from pumasi.errors import EstimationError
-from pumasi.estimate.glm import Glm, _Fitting
+from pumasi.estimate.glm import Glm, Standard
 from pumasi.estimate.newton import COLLINEAR, TOLERANCE, loaded
 from pumasi.federation.network import Total, Totals
 from pumasi.federation.queries import Family, FirthStep
@@ -111,21 +111,21 @@ def fit_firth(network: Totals, model: Firth) -> FirthResult:
         keys=model.keys,
         magnitude=model.magnitude,
     )
-    return _Maximising(_Fitting(network, glm)).result()
+    return _Maximising(Standard(network, glm)).result()
 
 
 class _Maximising:
     """The steps of one model whose terms are standardised."""
 
-    def __init__(self, fitting: _Fitting) -> None:
-        self.fitting, self.model, self.design = fitting, fitting.model, fitting.design
-        self.at = fitting._start()
+    def __init__(self, standard: Standard) -> None:
+        self.standard, self.model, self.design = standard, standard.model, standard.design
+        self.at = standard.start(len(self.design.terms))
         self.intercept = float(self.at[0])
         self.foreseen: Floats | None = None
 
     def result(self) -> FirthResult:
         total, gradient = self._maximised()
-        back, information = self.fitting._back(), symmetric(total["information"])
+        back, information = self.standard.back(), symmetric(total["information"])
         flic = np.append(self.intercept, self.at[1:])
         likelihood = total.number("log_likelihood")
         # The information of the columns is back'^-1 I back^-1.
@@ -138,8 +138,8 @@ class _Maximising:
             log_likelihood=likelihood,
             penalised_log_likelihood=likelihood + float(log_determinant) / 2,
             persons=round(total.number("persons")),
-            dropped=self.fitting.dropped,
-            exchanges=self.fitting.exchanges,
+            dropped=self.standard.dropped,
+            exchanges=self.standard.exchanges,
             gradient=gradient,
         )
 
@@ -193,7 +193,7 @@ class _Maximising:
             offset=self.model.offset,
             keys=self.model.keys,
         )
-        return self.fitting._ask([query])[0]
+        return self.standard.ask([query])[0]
 
 
 def _refuse_collinear(terms: tuple[str, ...], information: Floats) -> None:

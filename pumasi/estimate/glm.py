@@ -108,56 +108,56 @@ def fit_glm(network: Totals, model: Glm) -> GlmResult:
     return _Fitting(network, model).result()
 
 
-class _Fitting:
-    """One model on its way: the standardised design, the fits, and where each of them is."""
+class Standard:
+    """A model whose terms are standardised over the network, with which every fit of it begins.
+
+    `design` has the terms that may be used, the intercept first, `dropped` the others;
+    `exchanges` counts what was asked.
+
+    Raises:
+        EstimationError: a term has one value in all rows, or every case weight is 0.
+        SuppressedError: too few persons, with or without the outcome.
+    """
 
     def __init__(self, network: Totals, model: Glm) -> None:
         self.network, self.model = network, model
         self.exchanges = 0
         self.design, self.dropped = self._standardised()
-        held_out = [None, *range(model.folds)] if model.folds > 1 else [None]
-        self.fits = [(penalty, fold) for penalty in model.penalties for fold in held_out]
-        self.dispersed = model.family is Family.NEGATIVE_BINOMIAL
-        self.size = len(self.design.terms) + self.dispersed
 
-    def result(self) -> GlmResult:
-        start = [self._start() for _ in self.fits]
-        found = maximise(self._points, start, self._step, ADVICE)
-        at, total = found.at, self.total
-        chosen, held_out = self._best(total)
-        information = found.points[chosen].information
-        covariance = np.linalg.inv(information)
-        likelihood, variance = float(total["log_likelihood"][chosen]), None
+    def ask(self, queries: Sequence[Query]) -> list[Total]:
+        """One exchange."""
+        self.exchanges += 1
+        return self.network.total(queries)
+
+    def start(self, size: int) -> Floats:
+        """The intercept that the mean of the outcome asks for, and nothing else; shape (size,).
+
+        From 0 the first step of a log link goes far beyond the maximum: few persons weigh all.
+
+        Raises:
+            EstimationError: all persons have the outcome, or none.
+        """
+        mean, at = self.mean_outcome, np.zeros(size)
         if self.model.family is Family.GAUSSIAN:
-            squares = -2 * likelihood
-            variance = squares / (self.weight - len(self.design.terms))
-            likelihood = -self.weight / 2 * (np.log(2 * np.pi * squares / self.weight) + 1)
-            covariance = covariance * variance
-        if self.model.robust:
-            covariance = self._sandwich(at[chosen], information)
-        back = self._back()
-        p = len(self.design.terms)
-        return GlmResult(
-            terms=self.design.terms,
-            coefficients=back @ at[chosen][:p],
-            covariance=back @ covariance[:p, :p] @ back.T,
-            log_likelihood=float(likelihood),
-            penalty=self.fits[chosen][0],
-            persons=round(total.number("persons")),
-            dropped=self.dropped,
-            exchanges=self.exchanges,
-            gradient=float(found.gradients[chosen]),
-            held_out=held_out,
-            log_dispersion=float(at[chosen][p]) if self.dispersed else None,
-            log_dispersion_variance=float(covariance[p, p]) if self.dispersed else None,
-            residual_variance=variance,
-        )
+            at[0] = mean
+        elif mean <= 0 or (self.model.family is Family.BINOMIAL and mean >= 1):
+            raise EstimationError(f"{self.model.outcome} is the same in all rows of the network")
+        else:
+            at[0] = logit(mean) if self.model.family is Family.BINOMIAL else np.log(mean)
+        return at
+
+    def back(self) -> Floats:
+        """What turns coefficients of standardised terms into those of the columns, (p, p)."""
+        center, spread = np.asarray(self.design.center), np.asarray(self.design.spread)
+        back = np.diag(1 / spread)
+        back[0, 1:] = -center[1:] / spread[1:]
+        return back
 
     def _standardised(self) -> tuple[Design, tuple[str, ...]]:
         """One exchange: which terms may be used, and how they are standardised."""
         model = self.model
         found = standardise(
-            self._ask,
+            self.ask,
             model.terms,
             model.outcome if model.family is Family.BINOMIAL else None,
             flags=model.flags if model.family is Family.BINOMIAL else (),
@@ -175,6 +175,50 @@ class _Fitting:
                 spread=(1.0, *(design.spread or ())),
             ),
             found.dropped,
+        )
+
+
+class _Fitting(Standard):
+    """One model on its way: the standardised design, the fits, and where each of them is."""
+
+    def __init__(self, network: Totals, model: Glm) -> None:
+        super().__init__(network, model)
+        held_out = [None, *range(model.folds)] if model.folds > 1 else [None]
+        self.fits = [(penalty, fold) for penalty in model.penalties for fold in held_out]
+        self.dispersed = model.family is Family.NEGATIVE_BINOMIAL
+        self.size = len(self.design.terms) + self.dispersed
+
+    def result(self) -> GlmResult:
+        start = [self.start(self.size) for _ in self.fits]
+        found = maximise(self._points, start, self._step, ADVICE)
+        at, total = found.at, self.total
+        chosen, held_out = self._best(total)
+        information = found.points[chosen].information
+        covariance = np.linalg.inv(information)
+        likelihood, variance = float(total["log_likelihood"][chosen]), None
+        if self.model.family is Family.GAUSSIAN:
+            squares = -2 * likelihood
+            variance = squares / (self.weight - len(self.design.terms))
+            likelihood = -self.weight / 2 * (np.log(2 * np.pi * squares / self.weight) + 1)
+            covariance = covariance * variance
+        if self.model.robust:
+            covariance = self._sandwich(at[chosen], information)
+        back = self.back()
+        p = len(self.design.terms)
+        return GlmResult(
+            terms=self.design.terms,
+            coefficients=back @ at[chosen][:p],
+            covariance=back @ covariance[:p, :p] @ back.T,
+            log_likelihood=float(likelihood),
+            penalty=self.fits[chosen][0],
+            persons=round(total.number("persons")),
+            dropped=self.dropped,
+            exchanges=self.exchanges,
+            gradient=float(found.gradients[chosen]),
+            held_out=held_out,
+            log_dispersion=float(at[chosen][p]) if self.dispersed else None,
+            log_dispersion_variance=float(covariance[p, p]) if self.dispersed else None,
+            residual_variance=variance,
         )
 
     def _points(self, at: list[Floats]) -> list[Point]:
@@ -197,23 +241,6 @@ class _Fitting:
             point, None if self.dispersed else self.design.terms, "over the whole network"
         )
 
-    def _start(self) -> Floats:
-        """The intercept that the mean of the outcome asks for, and nothing else.
-
-        From 0 the first step of a log link goes far beyond the maximum: few persons weigh all.
-
-        Raises:
-            EstimationError: all persons have the outcome, or none.
-        """
-        mean, at = self.mean_outcome, np.zeros(self.size)
-        if self.model.family is Family.GAUSSIAN:
-            at[0] = mean
-        elif mean <= 0 or (self.model.family is Family.BINOMIAL and mean >= 1):
-            raise EstimationError(f"{self.model.outcome} is the same in all rows of the network")
-        else:
-            at[0] = logit(mean) if self.model.family is Family.BINOMIAL else np.log(mean)
-        return at
-
     def _step_total(self, at: Sequence[Floats]) -> Total:
         model, p = self.model, len(self.design.terms)
         fits = tuple(
@@ -234,11 +261,7 @@ class _Fitting:
             fits=fits,
             folds=model.folds,
         )
-        return self._ask([query])[0]
-
-    def _ask(self, queries: Sequence[Query]) -> list[Total]:
-        self.exchanges += 1
-        return self.network.total(queries)
+        return self.ask([query])[0]
 
     def _penalty(self, k: int) -> Floats:
         penalised = np.full(self.size, self.fits[k][0])
@@ -291,12 +314,5 @@ class _Fitting:
             keys=model.keys,
             fit=fit,
         )
-        meat = symmetric(self._ask([query])[0]["meat"])
+        meat = symmetric(self.ask([query])[0]["meat"])
         return np.asarray(bread @ meat @ bread)
-
-    def _back(self) -> Floats:
-        """What turns coefficients of standardised terms into those of the columns, (p, p)."""
-        center, spread = np.asarray(self.design.center), np.asarray(self.design.spread)
-        back = np.diag(1 / spread)
-        back[0, 1:] = -center[1:] / spread[1:]
-        return back
