@@ -143,6 +143,8 @@ class FlowerTransport:
         except (OSError, FrameError):
             answer = None
         if answer is None:
+            # What came too late must not be taken for the answer to the next message.
+            self._stream.close()
             raise FederationError(
                 "the run of the relay at the hub ended: see "
                 f"{self.places.logs / 'superlink.log'}, and `pumasi network status`"
