@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -80,7 +81,11 @@ def start(
             start_new_session=True,
             cwd="/",
         )
-    return Program(name, process.pid, psutil.Process(process.pid).create_time(), str(log))
+    began = psutil.Process(process.pid).create_time()
+    # Asks for its code as soon as it ends: until then the children of a program of Flower's that
+    # was killed take it for alive, and stay.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return Program(name, process.pid, began, str(log))
 
 
 def end(programs: Sequence[Program], patience: float = PATIENCE) -> list[str]:

@@ -156,6 +156,21 @@ def test_every_hospital_without_a_reply_is_named_with_what_to_do(tmp_path: Path)
     here.close()
 
 
+def test_when_no_hospital_answers_the_hub_is_named_first(tmp_path: Path) -> None:
+    places = HubPlaces(tmp_path)
+    places.nodes.write_text(json.dumps({"bada": 1, "deul": 2}))
+    transport = FlowerTransport(places, seconds=0.3)
+    here, there = socket.socketpair()
+    transport._stream = here
+    failed = {"1": "flower_error_3", "2": ""}
+    frames.write_frame(there, json.dumps({"replies": {}, "failed": failed}).encode())
+    with here, there, pytest.raises(FederationError) as refused:
+        transport.carry(b"request")
+    first, *others = str(refused.value).splitlines()
+    assert first.startswith("no hospital answered, which may be the hub's: see ")
+    assert [line.partition(":")[0] for line in others] == ["bada", "deul"]
+
+
 def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
