@@ -91,7 +91,7 @@ def _say(result: Result, number: str) -> None:
 
 def table(results: Sequence[Result]) -> list[list[str]]:
     """A row per kind of fault and one for all, header first."""
-    verdicts = [Verdict.RIGHT, Verdict.NAMED, Verdict.WRONG, Verdict.UNNAMED, Verdict.HANG]
+    verdicts = [verdict for verdict in Verdict if verdict is not Verdict.MISSED]
     header = ["fault", "times", *verdicts, "processes left", "next one wrong", "longest, s"]
     rows = [header]
     for kind in KINDS:

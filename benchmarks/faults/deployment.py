@@ -58,6 +58,10 @@ class Deployment:
             home = self.cluster.hospitals.paths(hospital).relay / "flower"
         return [each for each in self._ours() if what in command(each) and _home(each) == home]
 
+    def end_what_ended_programs_left(self) -> None:
+        """Do what a service manager does when the main process of a service has ended."""
+        end([each for each in self.cluster.programs().values() if not each.runs], patience=5)
+
     def left(self, *, run_is_open: bool) -> list[psutil.Process]:
         """Processes that nobody needs any more: of runs, and those whose program has ended."""
         of_runs = (RELAY,) if run_is_open else (RELAY, RUN)

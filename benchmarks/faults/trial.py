@@ -1,7 +1,7 @@
 """One fault at a time: it strikes an exchange, and what came of it is judged.
 
-The exchange before it must give the right number: that is the proof that the network recovered
-from the fault before.
+The exchange after it must give the right number, when what had ended was started again: that is the
+proof that the network recovered.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
+import psutil
 
 from benchmarks.faults.deployment import Deployment, command
 from benchmarks.faults.hub import Hub, Parts, Said, asked
@@ -30,7 +32,7 @@ BEGIN = 200.0
 GONE = 30.0
 # Seconds that a hub's process has to close its run, which needs no answer of anybody.
 CLOSE = 10.0
-# Exchanges of a run, of those that no fault ends.
+# Exchanges of a run that no fault ends.
 EXCHANGES = 5
 # Seconds until an exchange is over, before one was measured.
 USUAL = 8.0
@@ -51,6 +53,7 @@ class Verdict(StrEnum):
     MISSED = "nothing to strike"
     RIGHT = "ended right"
     NAMED = "failed, named"
+    KILLED = "was killed itself"
     WRONG = "wrong number"
     UNNAMED = "failed, not named"
     HANG = "hung"
@@ -98,7 +101,7 @@ class Result:
     @property
     def is_good(self) -> bool:
         """Whether all is as it must be."""
-        ended_well = self.verdict in (Verdict.RIGHT, Verdict.NAMED)
+        ended_well = self.verdict in (Verdict.RIGHT, Verdict.NAMED, Verdict.KILLED)
         return ended_well and not self.orphans and self.recovered is not False
 
 
@@ -118,7 +121,7 @@ def verdict(fault: Fault, said: Said | None, expected: Parts, *, has_ended: bool
     """How the run ended, by what the hub's process said, or by its having ended."""
     if said is None:
         was_killed = fault.kind.blame is Blame.KILLED and has_ended
-        return Verdict.NAMED if was_killed else Verdict.HANG
+        return Verdict.KILLED if was_killed else Verdict.HANG
     if not said.error:
         return Verdict.RIGHT if said.parts == expected else Verdict.WRONG
     if said.error not in ("FederationError", "RefusalError"):
@@ -178,7 +181,6 @@ class Trials:
             self._close_run()
         finally:
             self._end_hub()
-            self.deployment.close()
 
     def _is_right(self) -> bool:
         """Whether an exchange without a fault gives the right number."""
@@ -246,12 +248,15 @@ class Trials:
 
     def _orphans(self) -> tuple[str, ...]:
         """What stays although nobody needs it any more; it is ended then."""
+        self.deployment.end_what_ended_programs_left()
         until = time.monotonic() + self.seconds + GONE
         while left := self.deployment.left(run_is_open=self.asked > 0):
             if time.monotonic() > until:
+                commands = tuple(command(each) for each in left)
                 for each in left:
-                    each.kill()
-                return tuple(command(each) for each in left)
+                    with suppress(psutil.NoSuchProcess):
+                        each.kill()
+                return commands
             time.sleep(0.3)
         return ()
 

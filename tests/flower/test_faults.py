@@ -33,7 +33,11 @@ def fault(blame: Blame, hospital: str = "sup") -> Fault:
 def test_every_run_ends_right_or_says_who_failed_and_leaves_nothing(cluster: Cluster) -> None:
     kinds = [kind for kind in KINDS if kind.name in CHOSEN]
     faults = drawn(np.random.default_rng(7), len(CHOSEN), kinds)
-    results = list(Trials.of(cluster, 25).run(faults))
+    trials = Trials.of(cluster, 25)
+    try:
+        results = list(trials.run(faults))
+    finally:
+        trials.deployment.close()
     assert len(results) == len(CHOSEN)
     assert [each for each in results if not each.is_good] == []
     ended = {each.fault.kind.name: each.verdict for each in results}
@@ -86,7 +90,7 @@ def test_a_run_is_judged_by_its_number_and_by_whom_it_names(
 
 def test_a_process_that_was_killed_has_nothing_to_say_unless_it_lives() -> None:
     killed = fault(Blame.KILLED)
-    assert verdict(killed, None, RIGHT, has_ended=True) is Verdict.NAMED
+    assert verdict(killed, None, RIGHT, has_ended=True) is Verdict.KILLED
     assert verdict(killed, None, RIGHT, has_ended=False) is Verdict.HANG
     assert verdict(fault(Blame.HUB), None, RIGHT, has_ended=True) is Verdict.HANG
 
@@ -113,6 +117,7 @@ def test_the_table_counts_what_is_not_as_it_must_be() -> None:
         "times": "2",
         "ended right": "0",
         "failed, named": "1",
+        "was killed itself": "0",
         "wrong number": "0",
         "failed, not named": "0",
         "hung": "1",
