@@ -81,6 +81,7 @@ class Kind:
         strike: does it at its moment; says whether there was anything to strike.
         around: stands around the exchange, for what disturbs it as a whole.
         begins: whether it may strike while a run begins as well.
+        waits: whether it waits itself for what it strikes, which is there in a part of an exchange.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Kind:
     strike: Strike = _nothing
     around: Around = _around_nothing
     begins: bool = False
+    waits: bool = False
 
 
 def _signal(program: str, number: signal.Signals) -> Strike:
@@ -239,7 +241,7 @@ KINDS = (
     Kind("node ended (TERM)", Blame.HOSPITAL, _signal(NODE, TERM), begins=True),
     Kind("answering process killed (KILL)", Blame.HOSPITAL, _signal(PROCESS, KILL), begins=True),
     Kind("answering process ended (TERM)", Blame.HOSPITAL, _signal(PROCESS, TERM), begins=True),
-    Kind("relay at a hospital killed (KILL)", Blame.HOSPITAL, _kill_relay),
+    Kind("relay at a hospital killed (KILL)", Blame.HOSPITAL, _kill_relay, waits=True),
     Kind("node stands still for a while", Blame.NOBODY, _stop(NODE, beyond=False), begins=True),
     Kind("node stands still beyond the time-out", Blame.HOSPITAL, _stop(NODE, beyond=True)),
     Kind("answering process stands still for a while", Blame.NOBODY, _stop(PROCESS, beyond=False)),

@@ -113,6 +113,7 @@ def drawn(rng: np.random.Generator, count: int, kinds: Sequence[Kind] = KINDS) -
             hospital, begin = NAMES[rng.integers(len(NAMES))], rng.uniform() < 0.3
             kind = kinds[number]
             moment, luck = rng.uniform(), rng.uniform()
+            moment = 0.0 if kind.waits else moment
             faults.append(Fault(kind, hospital, kind.begins and begin, moment, luck))
     return faults[:count]
 

@@ -12,10 +12,10 @@ from benchmarks.faults.trial import Fault, Result, Trials, Verdict, drawn, verdi
 from tests.flower.cluster import Cluster
 from tests.flower.hospitals import NAMES
 
-# One of each group, of those that need no minute until a killed node is forgotten.
+# One of each group, of those that need neither the time-out nor a minute until a killed node is
+# forgotten; test_network has those two.
 CHOSEN = (
     "answering process killed (KILL)",
-    "relay at a hospital killed (KILL)",
     "node stands still for a while",
     "reply cut off",
     "node's connection cut",
