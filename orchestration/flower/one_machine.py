@@ -169,11 +169,16 @@ def await_superlink(places: HubPlaces, control: str, programs: Sequence[Program]
 
 def start_hospital(paths: SitePaths, fleet: str, logs: Path) -> list[Program]:
     """Start a hospital's own process and its node."""
+    node_log = logs / f"{paths.root.name}.node.log"
+    return [start_process(paths, logs), start_node(paths, fleet, node_log)]
+
+
+def start_process(paths: SitePaths, logs: Path) -> Program:
+    """Start a hospital's own process."""
     site = paths.root.name
     answer = [sys.executable, "-c", "from pumasi.cli import main; main()"]
     answer += ["site", "answer", "--site", site]
-    process = start(PROCESS + site, answer, program_environment(), logs / f"{site}.process.log")
-    return [process, start_node(paths, fleet, logs / f"{site}.node.log")]
+    return start(PROCESS + site, answer, program_environment(), logs / f"{site}.process.log")
 
 
 def start_node(paths: SitePaths, fleet: str, log: Path) -> Program:

@@ -6,9 +6,12 @@ number that was given to somebody else's process is left alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -48,6 +51,16 @@ class Program:
         except psutil.NoSuchProcess:
             return None
 
+    def family(self) -> list[psutil.Process]:
+        """Its process and those that it started, also when it has ended itself and they have not.
+
+        They are those of its session: a parent that ended is not known by its children.
+        """
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(self.pid).create_time() != self.started:
+                return []
+        return [each for each in psutil.process_iter() if _session(each) == self.pid]
+
     @property
     def runs(self) -> bool:
         """Whether it has not ended."""
@@ -60,6 +73,13 @@ class Program:
         except OSError:
             return ""
         return "\n".join(f"  {line}" for line in lines[-count:])
+
+
+def _session(process: psutil.Process) -> int:
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return -1
 
 
 def start(
@@ -80,13 +100,19 @@ def start(
             start_new_session=True,
             cwd="/",
         )
-    return Program(name, process.pid, psutil.Process(process.pid).create_time(), str(log))
+    began = psutil.Process(process.pid).create_time()
+    # Asks for its code as soon as it ends: until then the children of a program of Flower's that
+    # was killed take it for alive, and stay.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return Program(name, process.pid, began, str(log))
 
 
 def end(programs: Sequence[Program], patience: float = PATIENCE) -> list[str]:
-    """End programs and their children and wait for them; return what had to be killed."""
-    processes = [found for each in programs if (found := each.process())]
-    family = [*processes, *(child for each in processes for child in _children(each))]
+    """End programs and their children and wait for them; return what had to be killed.
+
+    Of a program that has ended already, what it left is ended.
+    """
+    family = [process for each in programs for process in each.family()]
     for each in family:
         _signalled(each, kill=False)
     left = _wait_until_gone(family, patience)
@@ -113,13 +139,6 @@ def _is_gone(process: psutil.Process) -> bool:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _signalled(process: psutil.Process, *, kill: bool) -> None:

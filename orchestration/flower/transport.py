@@ -132,6 +132,13 @@ class FlowerTransport:
             if name not in replies
             for code in [found["failed"].get(str(node), "")]
         ]
+        if len(problems) == len(self.nodes) > 1:
+            # Flower says of each that it is not connected when the SuperLink itself stood still.
+            problems.insert(
+                0,
+                "no hospital answered, which may be the hub's: see "
+                f"{self.places.logs / 'superlink.log'}, and `pumasi network status`",
+            )
         if problems:
             raise FederationError("\n".join(problems))
         return replies
@@ -150,6 +157,8 @@ class FlowerTransport:
         except (OSError, FrameError):
             answer = None
         if answer is None:
+            # What came too late must not be taken for the answer to the next message.
+            self._stream.close()
             raise FederationError(
                 "the run of the relay at the hub ended: see "
                 f"{self.places.logs / 'superlink.log'}, and `pumasi network status`"

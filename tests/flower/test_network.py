@@ -42,7 +42,7 @@ from pumasi.federation.messages import Mode, Reply, Request
 from pumasi.federation.queries import Moments
 from pumasi.federation.rows import Design, Rows
 from pumasi.release import latest_release
-from tests.flower.conftest import Cluster, in_place_of, listeners, revive, wait
+from tests.flower.cluster import Cluster, in_place_of, listeners, revive, wait
 from tests.flower.hospitals import MODEL, NAMES, TASK, Overheard, run_over
 
 pytestmark = pytest.mark.slow

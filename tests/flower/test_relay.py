@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import socket
 import threading
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 
+from orchestration.flower import transport as over_flower
 from orchestration.flower.app.relay import client_app, frames, server_app
 from orchestration.flower.places import APP, HubPlaces
 from orchestration.flower.transport import FlowerTransport
@@ -152,6 +154,40 @@ def test_every_hospital_without_a_reply_is_named_with_what_to_do(tmp_path: Path)
     with pytest.raises(FederationError, match="the run of the relay at the hub ended"):
         transport.carry(b"request")
     here.close()
+
+
+def test_when_no_hospital_answers_the_hub_is_named_first(tmp_path: Path) -> None:
+    places = HubPlaces(tmp_path)
+    places.nodes.write_text(json.dumps({"bada": 1, "deul": 2}))
+    transport = FlowerTransport(places, seconds=0.3)
+    here, there = socket.socketpair()
+    transport._stream = here
+    failed = {"1": "flower_error_3", "2": ""}
+    frames.write_frame(there, json.dumps({"replies": {}, "failed": failed}).encode())
+    with here, there, pytest.raises(FederationError) as refused:
+        transport.carry(b"request")
+    first, *others = str(refused.value).splitlines()
+    assert first.startswith("no hospital answered, which may be the hub's: see ")
+    assert [line.partition(":")[0] for line in others] == ["bada", "deul"]
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(over_flower, "_GRACE", 0.1)
+    places = HubPlaces(tmp_path)
+    places.nodes.write_text(json.dumps({"bada": 1}))
+    transport = FlowerTransport(places, seconds=0.1)
+    here, there = socket.socketpair()
+    transport._stream = here
+    with here, there:
+        with pytest.raises(FederationError, match="the run of the relay at the hub ended"):
+            transport.carry(b"request")
+        late = {"replies": {"1": "c3Vt"}, "failed": {}}
+        with contextlib.suppress(OSError):
+            frames.write_frame(there, json.dumps(late).encode())
+        with pytest.raises(FederationError, match="the run of the relay at the hub ended"):
+            transport.carry(b"another request")
 
 
 def test_a_hospital_without_a_node_is_named(tmp_path: Path) -> None:

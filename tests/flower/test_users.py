@@ -28,7 +28,7 @@ from orchestration.flower.places import (
 from orchestration.flower.programs import Program, end, start
 from orchestration.flower.superlink import online, read_nodes
 from orchestration.flower.transport import FlowerTransport
-from tests.flower.conftest import Cluster, in_place_of, revive, wait
+from tests.flower.cluster import Cluster, in_place_of, revive, wait
 from tests.flower.hospitals import NAMES
 from tests.needs import unavailable
 

@@ -1,0 +1,1 @@
+"""Faults in a running network of hospitals: what a run says when something under it breaks."""
