@@ -176,9 +176,9 @@ class Trials:
             for fault in faults:
                 result = self._struck(fault)
                 started = self.deployment.mend()
-                # A run that ended right in spite of the fault is its own proof.
-                proven = result.verdict is Verdict.RIGHT and not started
-                yield replace(result, recovered=proven or self._is_right())
+                # A run that goes on in spite of the fault is its own proof.
+                proven = result.verdict is Verdict.RIGHT and self.asked and not started
+                yield replace(result, recovered=bool(proven) or self._is_right())
             self._close_run()
         finally:
             self._end_hub()
@@ -210,7 +210,8 @@ class Trials:
         ended = Verdict.MISSED
         if struck:
             ended = verdict(fault, said, self.expected[self._term], has_ended=self._hub_ended(said))
-        if ended is not Verdict.RIGHT:
+        # What strikes the hub may end its run just after the last reply.
+        if ended is not Verdict.RIGHT or fault.kind.blame is Blame.HUB:
             self._close_run()
         return Result(fault, ended, said.words if said else "", seconds, self._orphans())
 

@@ -13,6 +13,9 @@ from pumasi.errors import ClosedForPurposeError, QueryError, TaskError
 from pumasi.learn.network_model import NetworkTask
 from pumasi.learn.tasks import NETWORK_TASKS
 
+# Dagster's own name for it.
+ROWS = "dagster/row_count"
+
 
 def assets(config: SiteConfig, paths: SitePaths) -> list[dg.AssetsDefinition]:
     """One asset per task of the network, keyed [site, network_models, task]."""
@@ -30,11 +33,11 @@ def metadata_of(
     """Judge the model that was handed over last, and say how it does."""
     model = received(paths, plan)
     if model is None:
-        return {"state": "the hub handed no model over"}
+        return {"state": "the hub handed no model over", ROWS: 0}
     try:
         judged, page = judge_here(config, paths, plan, model)
     except (ClosedForPurposeError, QueryError, TaskError) as error:
-        return {"state": f"not judged: {error}"}
+        return {"state": f"not judged: {error}", ROWS: 0}
     own = "there is none" if judged.own is None else f"AUROC {judged.own.estimate:.3f}"
     return {
         "state": "the own model is better" if judged.own_is_better else "judged",
@@ -42,6 +45,7 @@ def metadata_of(
         "AUROC 95 % interval": f"{judged.network.lower:.3f} to {judged.network.upper:.3f}",
         "own model": own,
         "release": judged.release,
+        ROWS: judged.rows,
         "page": str(page.relative_to(paths.root)),
     }
 
