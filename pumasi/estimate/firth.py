@@ -28,7 +28,7 @@ import numpy as np
 
 from pumasi.errors import EstimationError
 from pumasi.estimate.glm import Glm, Standard
-from pumasi.estimate.newton import COLLINEAR, TOLERANCE, loaded
+from pumasi.estimate.newton import COLLINEAR, TOLERANCE, loaded, shortened
 from pumasi.federation.network import Total, Totals
 from pumasi.federation.queries import Family, FirthStep
 from pumasi.federation.queries.firth import third_entries
@@ -37,8 +37,8 @@ from pumasi.federation.rows import ALL_PERSONS, Floats, Keys
 
 # With the first exchange 16.
 MAXIMUM_STEPS = 15
-# Standard deviations of log-odds by which a coefficient moves at most in a step.
-LONGEST_STEP = 5.0
+# Log-odds by which a term moves at most in a step.
+LONGEST_STEP = 3.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,10 @@ class _Maximising:
         self.at = standard.start(len(self.design.terms))
         self.intercept = float(self.at[0])
         self.foreseen: Floats | None = None
+        # What a coefficient of 1 does between the levels of a flag; of others, over a deviation.
+        spreads = zip(self.design.terms, self.design.spread or (), strict=True)
+        flags = self.model.flags
+        self.reach = np.array([1 / spread if term in flags else 1.0 for term, spread in spreads])
 
     def result(self) -> FirthResult:
         total, gradient = self._maximised()
@@ -145,7 +149,7 @@ class _Maximising:
 
     def _maximised(self) -> tuple[Total, float]:
         """Step until it has converged: the sums there, and the relative gradient."""
-        first, before, step = 0.0, -np.inf, np.zeros(len(self.at))
+        first, before, step, slope = 0.0, -np.inf, np.zeros(len(self.at)), 0.0
         for _ in range(MAXIMUM_STEPS):
             total = self._ask()
             information = symmetric(total["information"])
@@ -164,13 +168,15 @@ class _Maximising:
                 if norm <= TOLERANCE * first:
                     return total, norm / first
             if not reached >= before - 1e-9 * abs(before):
-                step = step / 2
-                self.at = self.at - step
+                left = shortened(before, reached, slope)
+                self.at = self.at - (1 - left) * step
+                step, slope = left * step, left * slope
                 continue
             if self.foreseen is None:
                 _refuse_collinear(self.design.terms, information)
             before = reached
-            step = _uphill(curvature, score)
+            step = _uphill(curvature, score, self.reach)
+            slope = float(score @ step)
             self.intercept += _intercept_step(total, step)
             self.at = self.at + step
             self.foreseen = _foreseen(information, np.einsum("j,jkl->kl", step, third))
@@ -218,12 +224,16 @@ def _cube(entries: Floats, p: int) -> Floats:
     return cube
 
 
-def _uphill(curvature: Floats, score: Floats) -> Floats:
-    """Newton's step, upwards also where the penalised likelihood curves the wrong way."""
+def _uphill(curvature: Floats, score: Floats, reach: Floats) -> Floats:
+    """Newton's step, upwards also where the penalised likelihood curves the wrong way.
+
+    It is shortened until no term changes log-odds by more than the longest step: of a rare flag
+    whose holders have a risk R times that of others Newton takes R - 1 for log R.
+    """
     values, vectors = np.linalg.eigh(curvature)
     values = np.maximum(np.abs(values), np.abs(values).max() / COLLINEAR)
     step = vectors @ ((vectors.T @ score) / values)
-    return np.asarray(step / max(1.0, np.abs(step).max() / LONGEST_STEP))
+    return np.asarray(step / max(1.0, np.abs(step * reach).max() / LONGEST_STEP))
 
 
 def _foreseen(information: Floats, change: Floats) -> Floats:
