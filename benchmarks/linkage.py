@@ -35,12 +35,11 @@ from pumasi.answer.holding import holdings
 from pumasi.answer.task_rows import task_rows
 from pumasi.auroc import auroc
 from pumasi.errors import EstimationError
-from pumasi.estimate.glm import Glm, fit_glm
+from pumasi.estimate.glm import fit_glm
 from pumasi.federation.cells import Limits
 from pumasi.federation.network import InProcess, Run
-from pumasi.federation.queries import Family
 from pumasi.federation.rows import Design, Floats, Rows
-from pumasi.learn.network_model import LEARNING, TESTING, NetworkTask
+from pumasi.learn.network_model import TESTING, NetworkTask
 from pumasi.learn.tasks import NETWORK_TASKS
 from pumasi.simulate.direct import Workshop, hospital_marts, network_record, workshop
 from pumasi.simulate.run import cuts
@@ -202,17 +201,8 @@ def splits(rows: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
 
 def area(rows: Rows, plan: NetworkTask = PLAN) -> float:
     """Test AUROC of the network's model: ridge, its penalty chosen among the learning persons."""
-    model = Glm(
-        Family.BINOMIAL,
-        plan.terms,
-        plan.task.outcome,
-        flags=plan.flags,
-        keys=LEARNING,
-        penalties=plan.penalties,
-        folds=plan.folds,
-    )
     answering = {"pool": holdings({"pool": rows}, POOL)["pool"].answer}
-    found = fit_glm(Run(InProcess(answering), "linkage", masked=False, limits=POOL), model)
+    found = fit_glm(Run(InProcess(answering), "linkage", masked=False, limits=POOL), plan.ridge)
     test = TESTING.chosen(rows)
     log_odds = Design(terms=found.terms).matrix(test) @ found.coefficients
     return auroc(test.column(plan.task.outcome) == 1, log_odds).estimate

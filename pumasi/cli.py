@@ -299,13 +299,11 @@ def network_receive(
     site: Site = None,
 ) -> None:
     """At a hospital: take a model of the network in, and judge it on the own test persons."""
-    from pumasi.answer.network_model import judge_here, receive, received
+    from pumasi.answer.network_model import judge_here, receive
 
     config = get_site(site)
     paths = SitePaths.of(config.id)
-    plan = receive(paths, file)
-    model = received(paths, plan)
-    assert model is not None  # noqa: S101 - it was received
+    plan, model = receive(paths, file)
     judged, page = judge_here(config, paths, plan, model)
     own = f"{judged.own.estimate:.3f}" if judged.own else "not there"
     typer.echo(

@@ -23,8 +23,8 @@ from pumasi.release import open_release
 from pumasi.report.at_hospital import at_hospital_page
 
 
-def receive(paths: SitePaths, file: Path) -> NetworkTask:
-    """Keep a model that the hub handed over, and return the task that it is for.
+def receive(paths: SitePaths, file: Path) -> tuple[NetworkTask, NetworkModel]:
+    """Keep a model that the hub handed over, and return it with the task that it is for.
 
     Raises:
         TaskError: the file is no model of the network, or of a task that is not known here.
@@ -37,7 +37,7 @@ def receive(paths: SitePaths, file: Path) -> NetworkTask:
     if model.task not in known:
         raise TaskError(f"{file} is of task {model.task}; known here: {', '.join(known)}")
     model.save(_received(paths, model.task))
-    return known[model.task]
+    return known[model.task], model
 
 
 def received(paths: SitePaths, plan: NetworkTask) -> NetworkModel | None:

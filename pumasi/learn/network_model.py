@@ -71,6 +71,19 @@ class NetworkTask:
         flags = set(self.task.flags)
         return tuple(term for term in self.terms if set(term.split(":")) <= flags)
 
+    @property
+    def ridge(self) -> Glm:
+        """The ridge logistic model of the learning persons, its penalty chosen by folds."""
+        return Glm(
+            Family.BINOMIAL,
+            self.terms,
+            self.task.outcome,
+            flags=self.flags,
+            keys=LEARNING,
+            penalties=self.penalties,
+            folds=self.folds,
+        )
+
 
 @dataclass(frozen=True)
 class AtHospital:
@@ -190,16 +203,7 @@ def learn(network: Network, plan: NetworkTask) -> NetworkModel:
 
 
 def _ridge(network: Network, plan: NetworkTask) -> _Fitted:
-    model = Glm(
-        Family.BINOMIAL,
-        plan.terms,
-        plan.task.outcome,
-        flags=plan.flags,
-        keys=LEARNING,
-        penalties=plan.penalties,
-        folds=plan.folds,
-    )
-    found = fit_glm(network, model)
+    found = fit_glm(network, plan.ridge)
     return _Fitted(
         terms=found.terms,
         coefficients=tuple(map(float, found.coefficients)),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import jinja2
-
 from pumasi.learn.at_hospital import Judged
 from pumasi.report import svg
+from pumasi.report.template import render
 
 
 def at_hospital_page(judged: Judged, name: str) -> str:
@@ -15,13 +14,6 @@ def at_hospital_page(judged: Judged, name: str) -> str:
         judged: how the model does there.
         name: of the hospital.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pumasi.report", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     compared = [("network", judged.network)]
     if judged.own is not None:
         compared.append(("own", judged.own))
@@ -29,7 +21,8 @@ def at_hospital_page(judged: Judged, name: str) -> str:
         (label, ((area.estimate, area.lower, area.upper),)) for label, area in compared
     ]
     points = [(group.risk, group.observed, group.lower, group.upper) for group in judged.curve]
-    return environment.get_template("at_hospital.html").render(
+    return render(
+        "at_hospital.html",
         judged=judged,
         name=name,
         forest=svg.forest(rows, (0.4, 1.0), "AUROC of both models with 95 % intervals", "AUROC"),

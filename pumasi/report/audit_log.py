@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
-
 from pumasi.audit import Verified
+from pumasi.report.template import render
 
 Entry = Mapping[str, Any]
 # What stands in columns of its own.
@@ -23,15 +22,9 @@ def audit_page(name: str, entries: Sequence[Entry], verified: Verified) -> str:
         entries: the lines of its log, oldest first.
         verified: what following the chain showed.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pumasi.report", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     events = Counter(str(entry["event"]) for entry in entries)
-    return environment.get_template("audit_log.html").render(
+    return render(
+        "audit_log.html",
         name=name,
         entries=list(reversed(entries)),
         verified=verified,

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jinja2
-
 from pumasi.auroc import Interval
 from pumasi.learn.network_model import AtHospital, NetworkModel
 from pumasi.report import svg
+from pumasi.report.template import render
 
 _METHODS = {
     "ridge": "ridge logistic regression, penalty by cross-validation",
@@ -43,15 +42,9 @@ def network_model_page(
         names: of the hospitals, by id.
         pooled: the same of all rows together, where that is possible: a simulated network.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pumasi.report", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     better = [each for each in model.hospitals if each.own_is_better]
-    return environment.get_template("network_model.html").render(
+    return render(
+        "network_model.html",
         model=model,
         names=names,
         method=_METHODS[model.method],

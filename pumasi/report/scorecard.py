@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
-import jinja2
 import pyarrow as pa
 
 from pumasi.config import SiteConfig, SitePaths
@@ -28,6 +27,7 @@ from pumasi.release import Release
 from pumasi.release.history import history
 from pumasi.report.figures import Characterised, figures
 from pumasi.report.remedies import remedy
+from pumasi.report.template import render
 
 MOST_FAILURES = 200
 # Ours compare a build with what it should be by itself; DQD names the context of each of its types.
@@ -134,7 +134,7 @@ def release_scorecard(
         "earlier version, or its tables were purged.",
         provenance=_provenance(release),
     )
-    return _render(card)
+    return render("scorecard.html", card=card)
 
 
 def _accepted(config: SiteConfig, waivers: Waivers, day: date) -> list[Accepted]:
@@ -181,24 +181,12 @@ def catalogue_scorecard(
         no_figures="",
         provenance=[],
     )
-    return _render(card)
+    return render("scorecard.html", card=card)
 
 
 def scorecard_file(release: Release) -> Path:
     """Where a build puts the page of its release: beside the seals, one for each."""
     return release.folder / "scorecards" / f"{release.seal.number:06d}.html"
-
-
-def _render(card: Card) -> str:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("scorecard.html").render(card=card)
 
 
 def _matrix(outcomes: Sequence[Outcome]) -> list[Row]:

@@ -31,7 +31,9 @@ def test_the_model_that_came_last_counts(tmp_path: Path) -> None:
     assert received(paths, PLAN) is None
     for number, run in enumerate(("b", "a")):
         file = model(run).save(tmp_path / f"{number}")
-        assert receive(paths, file) is PLAN
+        plan, kept = receive(paths, file)
+        assert plan is PLAN
+        assert kept == model(run)
     assert received(paths, PLAN) == model("a")
 
 
