@@ -1,7 +1,7 @@
 """Every type of query that is registered: one family a file, its parts and its arithmetic."""
 
 from pumasi.federation.queries.bins import Histogram
-from pumasi.federation.queries.bounded import BoundedLogisticStep
+from pumasi.federation.queries.bounded import BoundedLogisticStep, BoundedRisks
 from pumasi.federation.queries.cox import CoxMeat, CoxStep, Ties
 from pumasi.federation.queries.cox_grid import CoxGridMeat, CoxGridStep
 from pumasi.federation.queries.firth import FirthStep
@@ -26,6 +26,7 @@ from pumasi.federation.queries.table_one import GroupMoments, Levels
 
 __all__ = [
     "BoundedLogisticStep",
+    "BoundedRisks",
     "CalibrationBins",
     "CalibrationStep",
     "CoxGridMeat",
