@@ -175,7 +175,7 @@ class _Maximising:
             if self.foreseen is None:
                 _refuse_collinear(self.design.terms, information)
             before = reached
-            step = _uphill(curvature, score, self.reach)
+            step = _uphill(curvature, information, score, self.reach)
             slope = float(score @ step)
             self.intercept += _intercept_step(total, step)
             self.at = self.at + step
@@ -224,14 +224,16 @@ def _cube(entries: Floats, p: int) -> Floats:
     return cube
 
 
-def _uphill(curvature: Floats, score: Floats, reach: Floats) -> Floats:
-    """Newton's step, upwards also where the penalised likelihood curves the wrong way.
+def _uphill(curvature: Floats, information: Floats, score: Floats, reach: Floats) -> Floats:
+    """Newton's step; by the information where the penalised likelihood curves the wrong way.
 
     It is shortened until no term changes log-odds by more than the longest step: of a rare flag
     whose holders have a risk R times that of others Newton takes R - 1 for log R.
     """
     values, vectors = np.linalg.eigh(curvature)
-    values = np.maximum(np.abs(values), np.abs(values).max() / COLLINEAR)
+    if values[0] <= 0:
+        values, vectors = np.linalg.eigh(information)
+    values = np.maximum(values, values[-1] / COLLINEAR)
     step = vectors @ ((vectors.T @ score) / values)
     return np.asarray(step / max(1.0, np.abs(step * reach).max() / LONGEST_STEP))
 
