@@ -20,7 +20,7 @@ from benchmarks.measure import measure
 from benchmarks.replica import replicate, write_changes
 from benchmarks.report import as_markdown, as_rich, peaks, times
 from benchmarks.run import STEPS, Result, run, run_again, share_of, use_two_cores
-from benchmarks.simulated import simulated
+from benchmarks.simulated import FORMATS, simulated
 from pumasi.config import SitePaths, get_site, home_folder, project_root
 from pumasi.config.environment import program_environment
 from pumasi.errors import PumasiError
@@ -62,6 +62,13 @@ def main(
             "100,000, FHIR; can be repeated.",
         ),
     ] = None,
+    hospital: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Of the simulated hospitals only this, of {', '.join(FORMATS)}; can be repeated.",
+        ),
+    ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Only `pumasi demo`, from nothing to its end.")
     ] = False,
@@ -76,6 +83,7 @@ def main(
         with _own_home(kept) as home:
             _demo(home)
         return
+    formats = _formats(hospital)
     data_sets = [] if persons and not only else _chosen(only or [])
     with _own_home(kept) as home:
         results = [_measured(data_set) for data_set in data_sets]
@@ -84,7 +92,7 @@ def main(
             first = home / "replica" / "first"
             results.append(_measured_again(results[-1], first, first.with_name("second")))
         for size in persons or []:
-            results += _simulated(size, home)
+            results += _simulated(size, formats, home)
     notes = NOTES.format(
         cores=cores,
         load=load,
@@ -147,12 +155,21 @@ def _demo(home: Path) -> None:
     )
 
 
-def _simulated(persons: int, home: Path) -> Iterator[Result]:
+def _formats(hospitals: list[str] | None) -> dict[str, str]:
+    """Format of each simulated hospital asked for; without any, all."""
+    if unknown := sorted(set(hospitals or []) - set(FORMATS)):
+        raise typer.BadParameter(
+            f"no hospital {', '.join(unknown)}; there are {', '.join(FORMATS)}"
+        )
+    return {name: FORMATS[name] for name in hospitals or FORMATS}
+
+
+def _simulated(persons: int, formats: dict[str, str], home: Path) -> Iterator[Result]:
     """Measure simulated hospitals of one size; each is deleted before the next is written.
 
     The one with OMOP files is delivered to once more.
     """
-    for data_set, took in simulated(persons, home, console.print):
+    for data_set, took in simulated(persons, formats, home, console.print):
         console.print(
             f"{data_set.name}: simulated in {took.seconds:.0f} s, {took.peak_bytes / 1e6:,.0f} MB"
         )

@@ -1,7 +1,7 @@
 """Extracts of any size: hospitals of the simulator, in the formats whose numbers are published."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.datasets import DataSet
@@ -16,13 +16,13 @@ MOST_PERSONS = {"sup": 100_000}
 
 
 def simulated(
-    persons: int, home: Path, say: Callable[[str], None]
+    persons: int, formats: Mapping[str, str], home: Path, say: Callable[[str], None]
 ) -> Iterator[tuple[DataSet, Measured]]:
-    """Write the delivery of each hospital with so many persons, and say what that took.
+    """Write the delivery of each hospital, by its format, with so many persons; and what it took.
 
     The next one is written when it is asked for; the one before may be deleted by then.
     """
-    for hospital, source_format in FORMATS.items():
+    for hospital, source_format in formats.items():
         if persons > MOST_PERSONS.get(hospital, persons):
             continue
         name = f"{hospital}_{persons}"
