@@ -34,6 +34,8 @@ GONE = 30.0
 CLOSE = 10.0
 # Exchanges of a run that no fault ends.
 EXCHANGES = 5
+# How often a fault is tried that finds nothing to strike any more.
+TRIES = 3
 # Seconds until an exchange is over, before one was measured.
 USUAL = 8.0
 
@@ -175,6 +177,9 @@ class Trials:
                 raise FederationError("the network gives no right number before any fault")
             for fault in faults:
                 result = self._struck(fault)
+                for _ in range(TRIES - 1):
+                    if result.verdict is Verdict.MISSED:
+                        result = self._struck(fault)
                 started = self.deployment.mend()
                 # A run that goes on in spite of the fault is its own proof.
                 proven = result.verdict is Verdict.RIGHT and self.asked and not started
@@ -210,8 +215,8 @@ class Trials:
         ended = Verdict.MISSED
         if struck:
             ended = verdict(fault, said, self.expected[self._term], has_ended=self._hub_ended(said))
-        # What strikes the hub may end its run just after the last reply.
-        if ended is not Verdict.RIGHT or fault.kind.blame is Blame.HUB:
+        # What strikes the hub, or who asks, may do so just after the last reply.
+        if ended is not Verdict.RIGHT or fault.kind.blame in (Blame.HUB, Blame.KILLED):
             self._close_run()
         return Result(fault, ended, said.words if said else "", seconds, self._orphans())
 
