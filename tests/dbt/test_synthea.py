@@ -68,11 +68,11 @@ def test_devices_and_supplies_are_device_exposures_of_their_visit(
 ) -> None:
     assert built.execute(
         "select device_source_value, device_exposure_start_date, quantity, unique_device_id, "
-        "visit_concept_id from omop.device_exposure "
+        "visit_concept_id, device_type_concept_id from omop.device_exposure "
         "join omop.visit_occurrence using (visit_occurrence_id) order by all"
     ).fetchall() == [
-        ("409534002", date(2019, 1, 2), 2, None, 9202),
-        ("705643001", date(2019, 1, 2), None, None, 9202),
+        ("409534002", date(2019, 1, 2), 2, None, 9202, 32817),
+        ("705643001", date(2019, 1, 2), None, None, 9202, 32817),
     ]
 
 

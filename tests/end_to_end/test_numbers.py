@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+from fnmatch import fnmatchcase
+from pathlib import Path
+
 import duckdb
 import pytest
 
 from pumasi.learn.task import load_model
+from pumasi.quality import Status
 from tests.end_to_end.network import Built
 
 PERSONS = {"gibleed": 2694, "synthea27nj": 28, "smart": 615, "tietai": 200, "synthea27": 27}
@@ -49,6 +54,42 @@ def test_the_gate_is_open_unless_a_table_is_empty_that_nobody_declared(built: Bu
 def test_a_closed_gate_trains_nothing(built: Built) -> None:
     if built.release.reasons_closed():
         assert not list(built.paths.models.rglob("*.json"))
+
+
+def declared() -> list[dict[str, str]]:
+    """What fails in these sets and is true of them: set or *, pattern of checks, and why."""
+    with Path(__file__).with_name("declared.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def failed(built: Built) -> list[str]:
+    """Names of the checks of any severity that failed or broke."""
+    wrong = (Status.FAILED, Status.ERROR)
+    return [outcome.name for outcome in built.release.outcomes if outcome.status in wrong]
+
+
+def test_nothing_fails_but_what_is_declared_of_the_set(built: Built) -> None:
+    patterns = [row["check"] for row in declared() if row["site"] in ("*", built.site)]
+    false_alarms = [
+        name
+        for name in failed(built)
+        if not any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    assert false_alarms == []
+
+
+def test_what_is_declared_does_fail(all_built: list[Built]) -> None:
+    names = {built.site: failed(built) for built in all_built}
+    stale = [
+        row
+        for row in declared()
+        if not any(
+            fnmatchcase(name, row["check"])
+            for site in (names if row["site"] == "*" else [row["site"]])
+            for name in names[site]
+        )
+    ]
+    assert stale == []
 
 
 class TestGiBleed:

@@ -144,7 +144,9 @@ def _with_lives(cdm: Cdm, table: str, checks: Sequence[ConcreteCheck]) -> str:
 def _births(cdm: Cdm) -> str:
     """Birth by person, and in `midyear` the same with 1 June where only the year is known.
 
-    A day that is not in the calendar is no birth date. Of two rows of a person the later counts.
+    DQD takes 1 June wherever there is no birth_datetime, also where the month is known: of those
+    who are born before it, what is recorded until then would seem to be too early. A day that is
+    not in the calendar is no birth date. Of two rows of a person the later counts.
     """
 
     def column(name: str) -> str:
@@ -152,11 +154,15 @@ def _births(cdm: Cdm) -> str:
 
     day = f"{column('birth_datetime')}::date"
     year = f"{column('year_of_birth')}::bigint"
-    month, month_day = (f"coalesce({column(f'{name}_of_birth')}, 1)" for name in ("month", "day"))
+    month, month_day = (f"{column(f'{name}_of_birth')}::bigint" for name in ("month", "day"))
+
+    def born(month_if_unknown: int) -> str:
+        of_year = f"coalesce({month}, {month_if_unknown}), coalesce({month_day}, 1)"
+        return f"coalesce({day}, try(make_date({year}, {of_year})))"
+
     return (
         f"select {column('person_id')} as person_id,"
-        f" max(coalesce({day}, try(make_date({year}, {month}::bigint, {month_day}::bigint))))"
-        f" as born, max(coalesce({day}, make_date({year}, 6, 1))) as midyear"
+        f" max({born(1)}) as born, max({born(6)}) as midyear"
         f" from {cdm.relation('person')} as p group by 1"
     )
 

@@ -16,7 +16,7 @@ _NAMES = ("domain_id", "vocabulary_id", "concept_class_id", "relationship_id")
 _BIRTH = """coalesce(birth_datetime::date, make_date(
     year_of_birth::bigint, coalesce(month_of_birth, 1)::bigint, coalesce(day_of_birth, 1)::bigint
 ))"""
-_MIDYEAR = "coalesce(birth_datetime::date, make_date(year_of_birth::bigint, 6, 1))"
+_MIDYEAR = _BIRTH.replace("coalesce(month_of_birth, 1)", "coalesce(month_of_birth, 6)")
 _OVERLAPS = """select count(distinct t.person_id) from cdm.observation_period as t
     join cdm.observation_period as u on u.person_id = t.person_id
         and u.observation_period_id <> t.observation_period_id

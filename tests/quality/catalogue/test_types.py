@@ -305,19 +305,22 @@ CASES = [
     Case(
         "plausibleTemporalAfter",
         "death",
-        # Born in 1980, that is on 1 June; the birth of 9 is not known. All rows are looked at.
+        # 1 is born in 1980, that is on 1 June, 2 in March 1990; the birth of 9 is not known. All
+        # rows are looked at.
         {
             "person": PERSONS,
             "death": days(
                 "death_date",
                 (1, date(1980, 5, 31)),
                 (1, date(1980, 6, 1)),
+                (2, date(1990, 2, 28)),
+                (2, date(1990, 3, 1)),
                 (9, date(1900, 1, 1)),
                 (2, None),
             ),
         },
-        1,
-        4,
+        2,
+        6,
         "death_date",
     ),
     Case(

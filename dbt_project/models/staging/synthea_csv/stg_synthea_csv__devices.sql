@@ -44,7 +44,7 @@ devices_renamed as (
         code as source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
-        cast(null as integer) as type_concept_id,
+        {{ ehr_type_concept_id() }} as type_concept_id,
 
         -- of this kind
         cast(null as integer) as quantity,
@@ -87,7 +87,7 @@ supplies_renamed as (
         code as source_value,
         cast(null as integer) as delivered_concept_id,
         cast(null as integer) as delivered_source_concept_id,
-        cast(null as integer) as type_concept_id,
+        {{ ehr_type_concept_id() }} as type_concept_id,
 
         -- of this kind
         quantity,
