@@ -126,7 +126,7 @@ def _sent(process: psutil.Process, number: signal.Signals) -> bool:
 
 
 def _kill_relay(scene: Scene) -> bool:
-    return _kill_when_there(scene, RELAY, scene.hospital, scene.luck)
+    return _kill_when_there(scene, RELAY, scene.hospital, 0.5 * scene.luck)
 
 
 def _kill_run(scene: Scene) -> bool:
