@@ -7,7 +7,6 @@ that stands in the reply is held against it by whoever opens it.
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import tempfile
 from base64 import b64decode
@@ -68,7 +67,6 @@ class FlowerTransport:
         self.nodes = {name: nodes[name] for name in sorted(hospitals or nodes)}
         self.seconds = seconds
         self.app = app
-        self._folder: str | None = None
         self._stream: socket.socket | None = None
 
     @property
@@ -77,13 +75,10 @@ class FlowerTransport:
         return tuple(self.nodes)
 
     def __enter__(self) -> Self:
-        # Not below PUMASI_HOME: the path of a Unix socket is short.
-        self._folder = tempfile.mkdtemp(prefix="pumasi-hub-")
-        try:
-            self._stream = self._connected(Path(self._folder) / "socket")
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
+        # Not below PUMASI_HOME: the path of a Unix socket is short. Nobody needs it any more once
+        # the run has called.
+        with tempfile.TemporaryDirectory(prefix="pumasi-hub-") as folder:
+            self._stream = self._connected(Path(folder) / "socket")
         return self
 
     def __exit__(
@@ -95,8 +90,6 @@ class FlowerTransport:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _connected(self, path: Path) -> socket.socket:
         """Start a run of the relay and wait until its server has called."""
