@@ -40,10 +40,13 @@ TRIES = 3
 USUAL = 8.0
 
 _NAMED = re.compile(r"^(\w+)(?:: | refused: )", re.MULTILINE)
+# Who says that of the hub may name hospitals that seem not to be connected.
+_STOOD_STILL = "the SuperLink stood still"
 _HUB = (
     "the run of the relay at the hub ended",
     "no hospital answered, which may be the hub's",
     "the SuperLink does not answer",
+    _STOOD_STILL,
     "`flwr ",
     "run ",
 )
@@ -132,7 +135,8 @@ def verdict(fault: Fault, said: Said | None, expected: Parts, *, has_ended: bool
     named = set(_NAMED.findall(said.words)) & set(NAMES)
     if fault.kind.blame is Blame.HOSPITAL and named == {fault.hospital}:
         return Verdict.NAMED
-    blames_hub = named in (set(), set(NAMES)) and said.words.startswith(_HUB)
+    of_all = named in (set(), set(NAMES)) or said.words.startswith(_STOOD_STILL)
+    blames_hub = of_all and said.words.startswith(_HUB)
     if fault.kind.blame is Blame.HUB and blames_hub:
         return Verdict.NAMED
     return Verdict.UNNAMED

@@ -125,19 +125,21 @@ class FlowerTransport:
             if name not in replies
             for code in [found["failed"].get(str(node), "")]
         ]
-        if len(problems) == len(self.nodes) > 1:
-            # Flower says of each that it is not connected when the SuperLink itself stood still.
-            problems.insert(
-                0,
-                "no hospital answered, which may be the hub's: see "
-                f"{self.places.logs / 'superlink.log'}, and `pumasi network status`",
-            )
+        # Flower says of nodes that they are not connected when the SuperLink itself stood still.
+        hub = ""
+        if seconds := found["hub"].get("stood_still"):
+            hub = f"the SuperLink stood still for {seconds} s, and may have lost its nodes"
+        elif len(problems) == len(self.nodes) > 1:
+            hub = "no hospital answered, which may be the hub's"
+        if problems and hub:
+            log = self.places.logs / "superlink.log"
+            problems.insert(0, f"{hub}: see {log}, and `pumasi network status`")
         if problems:
             raise FederationError("\n".join(problems))
         return replies
 
     def exchanged(self, message: bytes) -> Mapping[str, Mapping[str, str]]:
-        """By node: `replies` in base64, and of the others that `failed` the code.
+        """By node `replies` in base64, and of the others that `failed` the code; `hub`'s own.
 
         Raises:
             FederationError: the run of the relay at the hub ended.

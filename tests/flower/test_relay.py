@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,7 +127,22 @@ def test_the_hub_s_program_says_of_every_node_what_it_replied_or_why_not() -> No
     assert found == {
         "replies": {"1": "c3Vt"},
         "failed": {"2": "not_answering", "3": "not_sent", "5": "not_sent"},
+        "hub": {},
     }
+
+
+def test_a_superlink_that_stands_still_is_told_from_a_node_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Slow(Grid):
+        def pull_messages(self, waiting: Iterable[str]) -> list[SimpleNamespace]:
+            time.sleep(0.6)
+            return super().pull_messages(waiting)
+
+    monkeypatch.setattr(server_app, "STOOD_STILL", 0.5)
+    found = server_app.exchange(Slow(), [1, 2], b"request", 0.5)  # type: ignore[arg-type]
+    assert found["replies"] == {"1": "c3Vt"}
+    assert found["hub"] == {"stood_still": "1"}
 
 
 def test_every_hospital_without_a_reply_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -163,12 +179,33 @@ def test_when_no_hospital_answers_the_hub_is_named_first(tmp_path: Path) -> None
     here, there = socket.socketpair()
     transport._stream = here
     failed = {"1": "flower_error_3", "2": ""}
-    frames.write_frame(there, json.dumps({"replies": {}, "failed": failed}).encode())
+    frames.write_frame(there, json.dumps({"replies": {}, "failed": failed, "hub": {}}).encode())
     with here, there, pytest.raises(FederationError) as refused:
         transport.carry(b"request")
     first, *others = str(refused.value).splitlines()
     assert first.startswith("no hospital answered, which may be the hub's: see ")
     assert [line.partition(":")[0] for line in others] == ["bada", "deul"]
+
+
+def test_when_the_superlink_stood_still_it_is_named_before_who_seems_not_connected(
+    tmp_path: Path,
+) -> None:
+    places = HubPlaces(tmp_path)
+    places.nodes.write_text(json.dumps({"bada": 1, "deul": 2}))
+    transport = FlowerTransport(places, seconds=0.3)
+    here, there = socket.socketpair()
+    transport._stream = here
+    found = {
+        "replies": {"1": "c3Vt"},
+        "failed": {"2": "flower_error_3"},
+        "hub": {"stood_still": "28"},
+    }
+    frames.write_frame(there, json.dumps(found).encode())
+    with here, there, pytest.raises(FederationError) as refused:
+        transport.carry(b"request")
+    first, other = str(refused.value).splitlines()
+    assert first.startswith("the SuperLink stood still for 28 s, and may have lost its nodes: see ")
+    assert other == "deul: its node is not connected: `pumasi network status`"
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_message(
@@ -183,7 +220,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_message
     with here, there:
         with pytest.raises(FederationError, match="the run of the relay at the hub ended"):
             transport.carry(b"request")
-        late = {"replies": {"1": "c3Vt"}, "failed": {}}
+        late = {"replies": {"1": "c3Vt"}, "failed": {}, "hub": {}}
         with contextlib.suppress(OSError):
             frames.write_frame(there, json.dumps(late).encode())
         with pytest.raises(FederationError, match="the run of the relay at the hub ended"):

@@ -21,6 +21,8 @@ from .frames import read_frame, write_frame
 app = ServerApp()
 # Seconds between two looks for replies; `Grid.send_and_receive` takes three.
 POLL = 0.2
+# Seconds of one call to the SuperLink from which on it stood still, and may have lost its nodes.
+STOOD_STILL = 10.0
 
 
 @app.main()
@@ -41,14 +43,19 @@ def main(grid: Grid, context: Context) -> None:
 def exchange(
     grid: Grid, nodes: list[int], request: bytes, seconds: float
 ) -> dict[str, dict[str, str]]:
-    """By node: the replies in base64, and why there is none of those that said so."""
+    """By node the replies in base64, and why there is none of those that said so; of the hub, too.
+
+    `hub` says for how many seconds the SuperLink `stood_still`, if it did.
+    """
     end = time.monotonic() + seconds
     record = RecordDict({"request": ConfigRecord({"bytes": request})})
     messages = [
         Message(record, dst_node_id=node, message_type="query", ttl=seconds) for node in nodes
     ]
     # Flower gives None for what it could not send, and nothing at all if it was too much.
+    asked = time.monotonic()
     sent = [*grid.push_messages(messages), *([None] * len(nodes))][: len(nodes)]
+    longest = time.monotonic() - asked
     waiting = {number: node for number, node in zip(sent, nodes, strict=True) if number}
     failed = {str(node): "not_sent" for node in nodes if node not in waiting.values()}
     replies: dict[str, str] = {}
@@ -56,13 +63,17 @@ def exchange(
     # taking a message and its starting the relay would keep a relay that waits for ever.
     while waiting and time.monotonic() < end:
         time.sleep(POLL)
-        for message in grid.pull_messages(list(waiting)):
+        asked = time.monotonic()
+        pulled = list(grid.pull_messages(list(waiting)))
+        longest = max(longest, time.monotonic() - asked)
+        for message in pulled:
             node = str(waiting.pop(message.metadata.reply_to_message_id))
             if message.has_error():
                 failed[node] = f"flower_error_{message.error.code}"
             else:
                 _sort(message.content["reply"], node, replies, failed)
-    return {"replies": replies, "failed": failed}
+    hub = {"stood_still": f"{longest:.0f}"} if longest >= STOOD_STILL else {}
+    return {"replies": replies, "failed": failed, "hub": hub}
 
 
 def _sort(
