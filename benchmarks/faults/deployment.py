@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+import orchestration.flower
 from benchmarks.faults.wires import Link
 from orchestration.flower.enrol import load_peers
 from orchestration.flower.one_machine import (
@@ -34,6 +35,7 @@ from tests.flower.cluster import Cluster, in_place_of, unused_port, wait, wait_u
 from tests.flower.hospitals import NAMES, Hospitals
 
 # What runs for one run: the relay's server at the hub, the relay at a hospital.
+NODE_PROGRAMS = str(Path(orchestration.flower.__file__).parent / "node")
 RUN, RELAY = "flwr-serverapp", "flwr-clientapp"
 
 
@@ -78,7 +80,7 @@ class Deployment:
         found = []
         for each in psutil.process_iter():
             line = command(each)
-            known = "bin/fl" in line or ("site answer" in line and "pumasi.cli" in line)
+            known = _is_of_flower(line) or ("site answer" in line and "pumasi.cli" in line)
             at = _home(each) if known and "bin/flwr " not in line else None
             if at is not None and at.is_relative_to(top):
                 found.append(each)
@@ -150,6 +152,11 @@ class Deployment:
             end([self.cluster.programs()[NODE + name]])
             self._start_node(name)
         self._await(*self.cluster.hospitals.names)
+
+
+def _is_of_flower(line: str) -> bool:
+    """Whether it is a program of Flower, or one that a hospital's node runs in its place."""
+    return "bin/fl" in line or f"{NODE_PROGRAMS}/fl" in line
 
 
 def _answers(path: Path) -> bool:
