@@ -259,9 +259,8 @@ class Trials:
 
     def _orphans(self) -> tuple[str, ...]:
         """What stays although nobody needs it any more; it is ended then."""
-        self.deployment.end_what_ended_programs_left()
         until = time.monotonic() + self.seconds + GONE
-        while left := self.deployment.left(run_is_open=self.asked > 0):
+        while left := self._left():
             if time.monotonic() > until:
                 commands = tuple(command(each) for each in left)
                 for each in left:
@@ -270,6 +269,11 @@ class Trials:
                 return commands
             time.sleep(0.3)
         return ()
+
+    def _left(self) -> list[psutil.Process]:
+        # A program that was told to end may do so only now.
+        self.deployment.end_what_ended_programs_left()
+        return self.deployment.left(run_is_open=self.asked > 0)
 
     @property
     def _term(self) -> str:
