@@ -35,16 +35,25 @@ from tests.flower.cluster import Cluster, in_place_of, unused_port, wait, wait_u
 from tests.flower.hospitals import NAMES, Hospitals
 
 # What runs for one run: the relay's server at the hub, the relay at a hospital.
+# Seconds that a program has to end that was told to.
+ENDING = 30.0
 NODE_PROGRAMS = str(Path(orchestration.flower.__file__).parent / "node")
 RUN, RELAY = "flwr-serverapp", "flwr-clientapp"
 
 
 @dataclass
 class Deployment:
-    """A network of hospitals, with links to its nodes where a fault needs one."""
+    """A network of hospitals.
+
+    Args:
+        cluster: the network.
+        links: to nodes, where a fault needs one.
+        told_to_end: programs that may take a few seconds for it.
+    """
 
     cluster: Cluster
     links: dict[str, Link] = field(default_factory=dict)
+    told_to_end: list[psutil.Process] = field(default_factory=list)
 
     def process(self, name: str) -> psutil.Process:
         """The process of a program that was started here."""
@@ -97,6 +106,8 @@ class Deployment:
 
     def mend(self) -> bool:
         """Start again what has ended and wait until all are connected; whether anything had."""
+        psutil.wait_procs(self.told_to_end, ENDING)
+        self.told_to_end.clear()
         ended = {each.name for each in self.cluster.programs().values() if not each.runs}
         if not ended:
             return False

@@ -95,7 +95,9 @@ class Kind:
 def _signal(program: str, number: signal.Signals) -> Strike:
     def strike(scene: Scene) -> bool:
         name = program if program == SUPERLINK else program + scene.hospital
-        return _sent(scene.deployment.process(name), number)
+        process = scene.deployment.process(name)
+        scene.deployment.told_to_end.append(process)
+        return _sent(process, number)
 
     return strike
 
