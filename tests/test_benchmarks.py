@@ -12,7 +12,7 @@ import pytest
 from benchmarks import datasets
 from benchmarks.datasets import PACKAGED, add_site
 from benchmarks.replica import replicate, write_changes
-from benchmarks.simulated import simulated
+from benchmarks.simulated import FORMATS, simulated
 from pumasi.config import get_site, home_folder, project_root
 from pumasi.extract import discover
 
@@ -54,7 +54,7 @@ def test_simulated_hospitals_have_the_settings_of_those_of_the_network(
     monkeypatch.setenv("PUMASI_NETWORK", str(tmp_path / "network"))
     said: list[str] = []
     found = {}
-    for data_set, took in simulated(100, tmp_path, said.append):
+    for data_set, took in simulated(100, FORMATS, tmp_path, said.append):
         add_site(data_set)
         site = get_site(data_set.name)
         deliveries = len(list(discover(site)))
