@@ -19,7 +19,7 @@ _TEXT = """\
 which is then read, transformed and checked as every delivery is. `make bench-quality` runs all
 sizes and hospitals; what stands here is of the {cases:,} cases in
 [{results}]({results}), and a size that was not run is a dash.
-Who runs it again goes on from there.
+Who runs it again with the same code goes on from there.
 
 How to read it:
 

@@ -56,6 +56,12 @@ UNLIKELY = 0.0001
 SHORT_OF_ALL = 1 - 1e-9
 
 
+def require_guarantee(epsilon: float, delta: float) -> None:
+    """Raises EstimationError if these are no guarantee."""
+    if not (epsilon > 0 and 0 < delta < 1):
+        raise EstimationError("a guarantee needs an epsilon above 0 and a delta in (0, 1)")
+
+
 @dataclass(frozen=True)
 class Bounded:
     """A term, a column or a product of columns, and the bounds within which it is taken.
@@ -95,8 +101,7 @@ class PrivateLogistic:
     keys: Keys = ALL_PERSONS
 
     def __post_init__(self) -> None:
-        if not (self.epsilon > 0 and 0 < self.delta < 1):
-            raise EstimationError("a guarantee needs an epsilon above 0 and a delta in (0, 1)")
+        require_guarantee(self.epsilon, self.delta)
         if self.steps < 2 or not 0 < self.expected < 1 or self.penalty < 0:
             raise EstimationError(
                 "needed are two steps or more, a share expected in (0, 1), and no penalty below 0"

@@ -30,7 +30,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from pumasi.errors import EstimationError
-from pumasi.estimate.private_logistic import SHORT_OF_ALL, Bounded
+from pumasi.estimate.private_logistic import SHORT_OF_ALL, Bounded, require_guarantee
 from pumasi.federation.messages import Privacy
 from pumasi.federation.network import NoisyTotals
 from pumasi.federation.queries import BoundedRisks
@@ -75,8 +75,7 @@ class PrivateRisk:
     keys: Keys = ALL_PERSONS
 
     def __post_init__(self) -> None:
-        if not (self.epsilon > 0 and 0 < self.delta < 1):
-            raise EstimationError("a guarantee needs an epsilon above 0 and a delta in (0, 1)")
+        require_guarantee(self.epsilon, self.delta)
         if len(self.coefficients) != 1 + len(self.terms):
             raise EstimationError("an intercept is needed, and one coefficient a term")
 
