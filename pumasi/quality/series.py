@@ -4,6 +4,10 @@ They need no earlier release, so they speak in the first one. A month is compare
 of the months before and after it: of both the smaller counts, so that a record that grows or fades
 is not taken for one with a gap. Where a record stops before the extract says that it ends, every
 month after that is compared with the last months that have rows.
+
+The fewer persons a month has, the more of its rows are gone by chance: where `month_persons` are
+expected half of the rows must be there, and of fewer a share that falls evenly to nothing at half
+as many persons.
 """
 
 from __future__ import annotations
@@ -48,6 +52,10 @@ _MONTHS = """
             median(persons) over (partition by cdm_table order by month
                 rows between 1 following and $span following) as persons_after
         from months
+    ), surroundings as (
+        select cdm_table, month, n, least(before, coalesce(after, before)) as expected,
+            least(persons_before, coalesce(persons_after, persons_before)) as expected_persons
+        from neighbours where before is not null
     ), ends as (
         select cdm_table, max(month) filter (where n > 0) as stopped from months group by all
     ), usual as (
@@ -57,10 +65,9 @@ _MONTHS = """
         group by all
     ), judged as (
         select cdm_table, month,
-            n < $collapse * least(before, coalesce(after, before)) as is_missing
-        from neighbours inner join usual using (cdm_table)
-        where least(persons_before, coalesce(persons_after, persons_before)) >= $persons
-            and before is not null and month <= stopped
+            n < $collapse * least(1, 2 * expected_persons / $persons - 1) * expected as is_missing
+        from surroundings inner join usual using (cdm_table)
+        where 2 * expected_persons > $persons and month <= stopped
         union all
         select cdm_table, month, true as is_missing
         from months inner join usual using (cdm_table)

@@ -54,7 +54,7 @@ def test_a_gap_of_seven_months_does_not_hide_itself() -> None:
 
 
 def test_a_record_that_stops_long_before_the_extract_ends_is_seen_of_few_persons_too() -> None:
-    outcome = outcomes(without("> '2021-03'"), persons=60)[VISITS]
+    outcome = outcomes(without("> '2021-03'"), persons=50)[VISITS]
     assert (outcome.violations, outcome.denominator) == (21, 21)
     assert outcome.message.endswith(
         "months: 2021-04, 2021-05, 2021-06, 2021-07, 2021-08, 2021-09 and 15 more"
@@ -70,9 +70,27 @@ def test_a_month_of_two_thirds_and_a_record_that_grows_or_fades_are_no_gap() -> 
 
 
 def test_few_persons_are_not_judged() -> None:
-    outcome = outcomes(persons=90)[VISITS]
+    outcome = outcomes(persons=50)[VISITS]
     assert outcome.status is Status.NOT_APPLICABLE
     assert outcome.message == "nothing to check: no month with enough persons around it"
+
+
+@pytest.mark.parametrize(
+    ("persons", "present", "status"),
+    [
+        (100, 49, Status.FAILED),
+        (100, 50, Status.PASSED),
+        (80, 23, Status.FAILED),
+        (80, 25, Status.PASSED),
+        (52, 1, Status.FAILED),
+        (52, 2, Status.PASSED),
+    ],
+)
+def test_of_fewer_persons_more_of_a_month_must_be_gone(
+    persons: int, present: int, status: Status
+) -> None:
+    gone = without(f"= '2021-05' and person_id >= {present}")
+    assert outcomes(gone, persons=persons)[VISITS].status is status
 
 
 def test_what_comes_after_the_last_complete_month_is_not_judged() -> None:
