@@ -1,7 +1,8 @@
-"""Runs hospitals' jobs from the command line: `python -m orchestration build`, or `demo <site>…`.
+"""Runs jobs from the command line: `python -m orchestration build`, `learn`, or `demo <site>…`.
 
-The same jobs as in the UI, recorded in the same Dagster instance. `pumasi build` and `pumasi demo`
-start this program. PUMASI_SITE names the hospital to build; a demo builds those that are named.
+The same jobs as in the UI, recorded in the same Dagster instance. `pumasi build`, `pumasi network
+learn` and `pumasi demo` start this program. PUMASI_SITE names the hospital to build; a demo builds
+those that are named.
 """
 
 import logging
@@ -18,7 +19,7 @@ from rich.console import Console
 from orchestration.demo import build_all
 from orchestration.demo_network import learn_all
 from orchestration.hub.definitions import PUBLISH, hub
-from orchestration.hub.models import LEARN
+from orchestration.hub.models import LEARN, how_it_ended
 from orchestration.site.automation import build_name, fetch_name, ingest_name
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
@@ -26,6 +27,7 @@ from orchestration.summary import print_summary
 from pumasi.config import SiteConfig, SitePaths, get_site, hub_folder
 from pumasi.errors import PumasiError
 from pumasi.extract import discover
+from pumasi.learn.tasks import NETWORK_TASKS
 
 console = Console(file=sys.stdout)
 # The event log has everything; the terminal gets what this program prints.
@@ -35,8 +37,8 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code: 0 when every run succeeded."""
     command = arguments[0] if arguments else ""
-    if command not in ("build", "demo"):
-        sys.stderr.write("usage: python -m orchestration build | demo <site>…\n")
+    if command not in ("build", "learn", "demo"):
+        sys.stderr.write("usage: python -m orchestration build | learn | demo <site>…\n")
         return 2
     try:
         if command == "demo":
@@ -45,6 +47,11 @@ def main(arguments: Sequence[str]) -> int:
             # must not do so at once.
             succeeded = publish() and build_all(sites, console) and learn_all(sites, learn, say)
             console.print("Look at it: `make dev`, then the Dagster UI on 127.0.0.1:3000")
+        elif command == "learn":
+            succeeded = learn()
+            with dg.DagsterInstance.get() as instance:
+                for plan in NETWORK_TASKS if succeeded else ():
+                    say(how_it_ended(plan, instance))
         else:
             config = get_site()
             succeeded = run_site(config)
@@ -69,7 +76,7 @@ def _run_hub(job: str) -> bool:
     logging.getLogger("dagster").setLevel(logging.ERROR)
     folder = hub_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, console.status(f"{job}: running"):
         return _run(hub(), instance, job, None, folder / f"{job}.log")
 
 

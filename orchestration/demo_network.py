@@ -13,7 +13,7 @@ import duckdb
 
 from orchestration.flower.one_machine import down, enrol_here, up
 from orchestration.flower.places import HubPlaces
-from orchestration.hub.models import write_page
+from orchestration.hub.models import how_it_ended, write_page
 from orchestration.site.network_models import key_of, metadata_of
 from pumasi.answer.holding import holdings
 from pumasi.answer.network_model import receive
@@ -109,7 +109,8 @@ def beside_the_pool(plan: NetworkTask, sites: Sequence[SiteConfig]) -> str:
     """Learn the task of all rows together, write the page anew with both, and say what came out."""
     newest = _newest(plan)
     if newest is None:
-        return f"{plan.task.name}: not learned; the asset's metadata says why"
+        with dg.DagsterInstance.get() as instance:
+            return how_it_ended(plan, instance)
     model, pooled = load_network_model(newest), _of_the_pool(plan, sites)
     page = write_page(model, newest.parent, pooled)
     area, error = model.auroc, max(model.auroc_error, pooled.auroc_error)

@@ -293,6 +293,12 @@ def network_down() -> None:
     _run("orchestration.flower", ["down"], {})
 
 
+@network_app.command("learn")
+def network_learn() -> None:
+    """At the hub: learn the network's models in Dagster, over hospitals that are up."""
+    _orchestrate(["learn"])
+
+
 @network_app.command("receive")
 def network_receive(
     file: Annotated[Path, typer.Argument(metavar="MODEL.json", help="As the hub handed it over.")],

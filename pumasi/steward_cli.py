@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +49,7 @@ expires = {expires} # the last day
 release = "latest" # the latest open one, or the id of one
 review_boards = [] # numbers of the decisions of ethics or review boards
 minimum_persons = 10 # fewest persons of a cell; 10 or more
-minimum_outcome = 10 # of persons with or without the outcome, in sums; 3 or more
+minimum_outcome = 10 # of persons with or without the outcome, in sums; 3 or more{asked}
 retention_days = 365 # how long the hub may keep answers
 # With a budget, the hospital's over all tasks and studies, everything is answered with noise only:
 # privacy = {{ epsilon = 3.0, delta = 1e-6 }}
@@ -78,12 +79,19 @@ def approval_draft(
     site: Site = None,
 ) -> None:
     """Print an approval to be edited and signed."""
+    from pumasi.learn.tasks import NETWORK_TASKS
+
     config = get_site(site)
-    contributors = sorted({*contributor, config.id})
+    contributors = json.dumps(sorted({*contributor, config.id}))
+    asked = {plan.task.name: plan.minimum_outcome for plan in NETWORK_TASKS}.get(subject)
     text = _DRAFT.format(
-        site=config.id, subject=subject, contributors=contributors, expires=expires.date()
+        site=config.id,
+        subject=subject,
+        contributors=contributors,
+        expires=expires.date(),
+        asked=f"; the network asks for {asked}" if asked else "",
     )
-    typer.echo(text.replace("'", '"'), nl=False)
+    typer.echo(text, nl=False)
 
 
 @approval_app.command("sign")

@@ -52,7 +52,13 @@ def test_an_approval_from_its_draft_to_its_end(
         capsys, "approval", "draft", "asthma_exacerbation", *contributors, "--expires", "2099-12-31"
     )
     assert code == 0
+    assert "with the steward's key." in draft
+    assert "or without the outcome, in sums; 3 or more; the network asks for 10\n" in draft
     (home / "asthma.toml").write_text(draft)
+    assert said(capsys, "approval", "sign", "asthma.toml", "--key", "other.pem") == (
+        1,
+        "Error: other.pem: the steward's key can't be read: No such file or directory\n",
+    )
     code, text = said(capsys, "approval", "sign", "asthma.toml", "--key", "steward.pem")
     assert (code, "bada answers descriptive, learning queries on asthma_exacerbation" in text) == (
         0,

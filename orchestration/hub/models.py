@@ -78,9 +78,30 @@ def assets() -> list[dg.AssetsDefinition]:
     return [_model(plan) for plan in NETWORK_TASKS]
 
 
+def key_of(plan: NetworkTask) -> dg.AssetKey:
+    """The key of a task's asset."""
+    return dg.AssetKey(["hub", "models", plan.task.name])
+
+
+def how_it_ended(plan: NetworkTask, instance: dg.DagsterInstance) -> str:
+    """Say what the last run that learned the task came to, from the metadata of its asset."""
+    event = instance.get_latest_materialization_event(key_of(plan))
+    made = event.asset_materialization if event else None
+    if made is None:
+        return f"{plan.task.name}: never learned"
+    said = {name: value.value for name, value in made.metadata.items()}
+    if "state" in said:
+        return f"{plan.task.name}: {said['state']}"
+    return (
+        f"{plan.task.name}: AUROC {said['AUROC']:.3f} ({said['AUROC lower']:.3f} to "
+        f"{said['AUROC upper']:.3f}), {said['persons']:,} persons of {said['hospitals']}; own model "
+        f"better at: {said['own model better at']}; page {hub_folder() / str(said['page'])}"
+    )
+
+
 def _model(plan: NetworkTask) -> dg.AssetsDefinition:
     @dg.asset(
-        key=["hub", "models", plan.task.name],
+        key=key_of(plan),
         group_name="network_models",
         owners=OWNERS,
         kinds={"flower"},
@@ -92,6 +113,7 @@ def _model(plan: NetworkTask) -> dg.AssetsDefinition:
                 found = learn_over(transport, plan, hub_folder(), context.log.info)
         except (EstimationError, RefusalError, SuppressedError) as error:
             # A correct end: the hospitals answered, and what they have is not enough.
+            context.log.warning(f"not learned: {error}")
             return dg.MaterializeResult(metadata={"state": f"not learned: {error}"})
         better = [each.hospital for each in found.hospitals if each.own_is_better]
         return dg.MaterializeResult(

@@ -116,7 +116,9 @@ def sign(approval: Approval, file: Path, passphrase: str, paths: SitePaths) -> P
     """
     try:
         key = load_pem_private_key(file.read_bytes(), passphrase.encode())
-    except (OSError, ValueError):
+    except OSError as error:
+        raise ApprovalError(f"{file}: the steward's key can't be read: {error.strerror}") from None
+    except ValueError:
         raise ApprovalError(f"{file.name} can't be opened with this passphrase") from None
     if not isinstance(key, Ed25519PrivateKey) or _hex(key) != _public(paths):
         raise ApprovalError(f"{file.name} is not the key of the steward of {approval.site}")

@@ -68,6 +68,9 @@ def test_the_relay_has_the_network_and_another_user_and_the_answering_process_ne
     assert answer["user"] != relay["user"]
     assert [volume for volume in relay["volumes"] if volume.startswith("home:")] == []
     assert "ports" not in relay
+    # What holds both volumes, to hand the relay its key, reaches nobody and does not run by itself.
+    hand_over = SERVICES["hospital.hand-over"]
+    assert (hand_over["network_mode"], hand_over["profiles"]) == ("none", ["enrol"])
     units = {unit.name: unit.read_text() for unit in UNITS}
     assert "PrivateNetwork=yes" in units["pumasi-answer@.service"]
     assert "User=pumasi\n" in units["pumasi-answer@.service"]
