@@ -94,8 +94,8 @@ def how_it_ended(plan: NetworkTask, instance: dg.DagsterInstance) -> str:
         return f"{plan.task.name}: {said['state']}"
     return (
         f"{plan.task.name}: AUROC {said['AUROC']:.3f} ({said['AUROC lower']:.3f} to "
-        f"{said['AUROC upper']:.3f}), {said['persons']:,} persons of {said['hospitals']}; own model "
-        f"better at: {said['own model better at']}; page {hub_folder() / str(said['page'])}"
+        f"{said['AUROC upper']:.3f}), {said['persons']:,} persons of {said['hospitals']}; own "
+        f"model better at: {said['own model better at']}; page {hub_folder() / str(said['page'])}"
     )
 
 
