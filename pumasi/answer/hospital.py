@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -132,6 +133,7 @@ class Hospital:
                 rho=request.privacy.rho if request.privacy else None,
                 reply=reply,
                 persons=persons,
+                minimum=approval.minimum_persons,
             )
         except sqlite3.Error:
             raise RefusedError(Refusal.AUDIT) from None
@@ -181,15 +183,20 @@ class Hospital:
     def _persons(
         self, request: Request, queries: list[Query], rows: Rows, approval: Approval
     ) -> list[Persons]:
-        """Of whom the answer will be; refused if earlier answers, or its own, then tell of few."""
+        """Of whom the answer will be, but for sets that were held against all others before.
+
+        Refused if earlier answers, or its own, then tell of few.
+        """
         subsets = [part for query in queries for part in query.subsets(query.keys.chosen(rows))]
-        new = {each.key: each for each in (Persons.of(request.subject, part) for part in subsets)}
-        earlier = self.answered.persons()
-        for each in new.values():
-            if tells_of_few(each, earlier, approval.minimum_persons):
+        persons = {
+            each.key: each for each in (Persons.of(request.subject, part) for part in subsets)
+        }
+        compared = self.answered.compared(approval.minimum_persons)
+        new = [each for key, each in persons.items() if key not in compared]
+        for other in chain(self.answered.persons(), new) if new else ():
+            if tells_of_few(other, new, approval.minimum_persons):
                 raise RefusedError(Refusal.DIFFERENCE)
-            earlier.append(each)
-        return list(new.values())
+        return new
 
     def _outgoing(
         self, request: Request, queries: list[Query], rows: Rows, approval: Approval

@@ -30,6 +30,7 @@ create table if not exists exchange (
 create table if not exists persons (
     key text primary key,
     subject text not null,
+    minimum integer not null,
     kept blob not null
 );
 """
@@ -52,11 +53,21 @@ class Answered:
             found = database.execute(query, (run, number)).fetchone()
         return None if found is None else (str(found[0]), bytes(found[1]))
 
-    def persons(self) -> list[Persons]:
-        """Of whom answers were, each set once."""
+    def persons(self) -> Iterator[Persons]:
+        """Of whom answers were, each set once, one after the other: they can be large."""
         with self._open() as database:
-            rows = database.execute("select subject, kept from persons").fetchall()
-        return [Persons.from_bytes(subject, kept) for subject, kept in rows]
+            for subject, kept in database.execute("select subject, kept from persons"):
+                yield Persons.from_bytes(subject, kept)
+
+    def compared(self, minimum: int) -> frozenset[str]:
+        """Keys of the sets of persons each of which differs from every other in none or enough.
+
+        That is all that are kept, or none if one was held against the others at a lower minimum:
+        two sets were compared at least at the smaller of the minima that are kept with them.
+        """
+        with self._open() as database:
+            query = "select key from persons where ? <= (select min(minimum) from persons)"
+            return frozenset(str(key) for (key,) in database.execute(query, (minimum,)))
 
     def numbers(self, subject: str, mode: str) -> int:
         """How many numbers were answered for the subject in this mode."""
@@ -83,15 +94,18 @@ class Answered:
         rho: float | None,
         reply: bytes,
         persons: Sequence[Persons],
+        minimum: int,
     ) -> None:
         """Keep a reply, of whom it is and what it spent (None: it is exact).
 
-        Raises sqlite3.Error if the exchange has one.
+        The `persons` were held against all that are kept, at the `minimum`. Raises sqlite3.Error if
+        the exchange has a reply.
         """
         with self._open() as database:
             database.executemany(
-                "insert or ignore into persons values (?, ?, ?)",
-                [(each.key, each.subject, each.to_bytes()) for each in persons],
+                "insert into persons values (?, ?, ?, ?) "
+                "on conflict do update set minimum = max(minimum, excluded.minimum)",
+                [(each.key, each.subject, minimum, each.to_bytes()) for each in persons],
             )
             database.execute(
                 "insert into exchange values (?, ?, ?, ?, ?, ?, ?, ?)",

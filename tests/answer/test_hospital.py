@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from pumasi import audit
 from pumasi.answer.hospital import Hospital
+from pumasi.disclosure.answered import Answered
 from pumasi.disclosure.approval import Approval, make_steward_key, revoke, sign
+from pumasi.disclosure.differencing import Persons
 from pumasi.errors import FederationError, RefusalError, SuppressedError
 from pumasi.estimate.glm import Glm, fit_glm
 from pumasi.estimate.private_logistic import Bounded, PrivateLogistic, fit_private_logistic
@@ -220,6 +223,35 @@ def test_neighbouring_cohorts_are_refused(three: Three) -> None:
     )
     half = Moments(design=Design(terms=("age",)), keys=Keys(first=50))
     assert three.reply("bada", request(half, exchange=3))["refusal"] == ""
+
+
+def test_persons_are_held_against_all_others_once_and_anew_under_a_higher_minimum(
+    three: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = 0
+    kept = Answered.persons
+
+    def counting(answered: Answered) -> Iterator[Persons]:
+        nonlocal read
+        for each in kept(answered):
+            read += 1
+            yield each
+
+    monkeypatch.setattr(Answered, "persons", counting)
+    some = Moments(design=Design(terms=("age",)), keys=Keys(first=4))
+    for number, query in enumerate((MOMENTS, some, MOMENTS, some), 1):
+        assert three.reply("bada", request(query, exchange=number))["refusal"] == ""
+    assert read == 1
+    approvals = three.sites["bada"].paths.approvals
+    (approvals / "made_up.json").unlink()
+    three.approve("bada", minimum_persons=20)
+    # The two differ in some 14 persons.
+    assert three.reply("bada", request(run="later"))["refusal"] == (
+        "differs_from_an_earlier_answer_in_few_persons"
+    )
+    (approvals / "made_up.json").unlink()
+    three.approve("bada")
+    assert three.reply("bada", request(run="later", exchange=2))["refusal"] == ""
 
 
 def test_folds_may_be_small_at_a_hospital_and_not_in_the_sum(three: Three) -> None:
