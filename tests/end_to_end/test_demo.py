@@ -89,7 +89,7 @@ def test_the_demo_learns_over_the_network_and_leaves_nothing_running(demo: Demo)
     assert difference
     assert float(difference[1]) <= 1e-6
     # A tenth of the persons has fewer cases of Fabry disease than may be counted.
-    assert "fabry_screening: not learned" in said
+    assert "fabry_screening: not learned: " in said
     for site in FORMATS:
         # Each sees its own figures, in its own folder; a small one may have too few persons to be
         # tested on, which depends on its random key.

@@ -8,9 +8,11 @@ import dagster as dg
 import pytest
 
 from orchestration.hub.definitions import PUBLISH, hub
+from orchestration.hub.models import how_it_ended, key_of
+from pumasi.cli import main
 from pumasi.config import load_network, project_root
 from pumasi.errors import ConfigError
-from pumasi.learn.tasks import TASKS
+from pumasi.learn.tasks import NETWORK_TASKS, TASKS
 
 
 @pytest.fixture
@@ -51,6 +53,44 @@ def test_the_tables_of_the_ui_have_a_line_for_each(network: Path) -> None:
     assert isinstance(table, str)
     assert len(table.splitlines()) == 2 + len(load_network(network, resolve=False))
     assert "| haneul | Haneul" in table
+
+
+def test_what_came_of_a_model_is_said_from_the_metadata_of_its_asset(network: Path) -> None:
+    asthma = NETWORK_TASKS[0]
+    learned = {
+        "own model better at": "none that may tell",
+        "AUROC": 0.6692,
+        "AUROC lower": 0.644,
+        "AUROC upper": 0.694,
+        "persons": 1796,
+        "exchanges": 11,
+        "hospitals": "bada, sup, deul",
+        "page": "models/asthma_exacerbation/0.html",
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        said = [how_it_ended(asthma, instance)]
+        for metadata in ({"state": "not learned: too few"}, learned):
+            made = dg.AssetMaterialization(key_of(asthma), metadata=metadata)
+            instance.report_runless_asset_event(made)
+            said.append(how_it_ended(asthma, instance))
+    assert said == [
+        "asthma_exacerbation: never learned",
+        "asthma_exacerbation: not learned: too few",
+        "asthma_exacerbation: AUROC 0.669 (0.644 to 0.694), 1,796 persons of bada, sup, deul; own "
+        "model better at: none that may tell; page "
+        f"{network.parent / 'home' / 'hub' / 'models' / 'asthma_exacerbation' / '0.html'}",
+    ]
+
+
+def test_without_a_network_that_is_up_learning_fails_and_says_so(
+    network: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["network", "learn"])
+    assert ended.value.code == 1
+    said = " ".join(capfd.readouterr().out.split())
+    assert "hub_learn: failed" in said
+    assert "no network is up: `pumasi network up`" in said
 
 
 def test_a_network_without_hub_toml_has_no_hub(network: Path) -> None:
