@@ -17,7 +17,7 @@ from statistics import mean
 
 from orchestration.flower.one_machine import PROCESS, down, enrol_here, memory, up
 from orchestration.flower.places import HubPlaces
-from orchestration.flower.programs import read_programs, unused_addresses
+from orchestration.flower.programs import read_programs, unused_port
 from orchestration.flower.transport import FlowerTransport
 from pumasi.config import load_hub
 from pumasi.federation.queries import Moments
@@ -34,7 +34,7 @@ def main() -> None:
         home, network = Path(folder) / "home", Path(folder) / "network"
         home.mkdir(mode=0o700)
         os.environ |= {"PUMASI_HOME": str(home), "PUMASI_NETWORK": str(network)}
-        port = int(unused_addresses(1)[0].rpartition(":")[2])
+        port = unused_port()
         hospitals, places = Hospitals(home, network, port), HubPlaces.of_home()
         config = load_hub()
         assert config is not None  # noqa: S101 - the hospitals wrote hub.toml

@@ -5,7 +5,6 @@ demo built (PUMASI_HOME).
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from orchestration.flower.programs import unused_port
 from pumasi.config import project_root
 from pumasi.config.environment import program_environment
 from pumasi.config.workspace import workspace_file
@@ -29,9 +29,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 @contextmanager
 def dagster_ui(log: Path) -> Iterator[str]:
     """Address of a Dagster web server over the network in use; the server is ended by its pid."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = unused_port()
     program = str(Path(sys.executable).with_name("dagster-webserver"))
     command = [program, "-w", str(workspace_file()), "-h", "127.0.0.1", "-p", str(port)]
     with log.open("w") as stream:

@@ -28,10 +28,10 @@ from orchestration.flower.one_machine import (
     up,
 )
 from orchestration.flower.places import HubPlaces
-from orchestration.flower.programs import HERE, end, unused_addresses
+from orchestration.flower.programs import HERE, end, unused_port
 from orchestration.flower.superlink import online, read_nodes, register
 from pumasi.config import load_hub
-from tests.flower.cluster import Cluster, in_place_of, unused_port, wait, wait_until_free
+from tests.flower.cluster import Cluster, in_place_of, wait, wait_until_free
 from tests.flower.hospitals import NAMES, Hospitals
 
 # What runs for one run: the relay's server at the hub, the relay at a hospital.
@@ -126,7 +126,7 @@ class Deployment:
     def _restart_superlink(self) -> None:
         places, programs = self.cluster.places, self.cluster.programs()
         end([programs[NODE + name] for name in self.cluster.hospitals.names])
-        control = unused_addresses(1)[0]
+        control = f"{HERE}:{unused_port()}"
         superlink = start_superlink(places, f"{HERE}:{self.cluster.port}", control)
         in_place_of(self.cluster, superlink)
         await_superlink(places, control, [superlink])

@@ -24,7 +24,7 @@ from orchestration.flower.programs import (
     listens,
     read_programs,
     start,
-    unused_addresses,
+    unused_port,
     write_programs,
 )
 from orchestration.flower.superlink import connect, online, read_nodes, register
@@ -68,7 +68,7 @@ def up(places: HubPlaces, config: HubConfig, sites: Sequence[str], say: Say) -> 
         read_peers(SitePaths.of(site))
     programs: list[Program] = []
     try:
-        fleet, control = f"{HERE}:{config.port}", unused_addresses(1)[0]
+        fleet, control = f"{HERE}:{config.port}", f"{HERE}:{unused_port()}"
         say("starting the SuperLink")
         programs.append(start_superlink(places, fleet, control))
         # At once, so that `down` ends it should this process be killed.
@@ -150,7 +150,7 @@ def start_superlink(places: HubPlaces, fleet: str, control: str) -> Program:
         *("--ssl-certfile", str(places.server), "--ssl-keyfile", str(places.server_key)),
         *("--ssl-ca-certfile", str(places.authority)),
         *("--fleet-api-address", fleet, "--control-api-address", control),
-        *("--serverappio-api-address", unused_addresses(1)[0]),
+        *("--serverappio-api-address", f"{HERE}:{unused_port()}"),
         "--disable-runtime-dependency-installation",
     ]
     log = places.logs / "superlink.log"
@@ -201,7 +201,7 @@ def node_command(relay: Path, socket: Path, fleet: str) -> list[str]:
         *("flower-supernode", "--superlink", fleet),
         *("--root-certificates", str(relay / CERTIFICATE)),
         *("--auth-supernode-private-key", str(relay / NODE_KEY)),
-        *("--clientappio-api-address", unused_addresses(1)[0]),
+        *("--clientappio-api-address", f"{HERE}:{unused_port()}"),
         *("--node-config", f'socket="{socket}"'),
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 import subprocess
 import threading
@@ -20,10 +21,14 @@ from pathlib import Path
 import psutil
 
 from pumasi.atomic import write_text
+from pumasi.errors import FederationError
 
 # Seconds that programs have to end by themselves; Flower's take up to five.
 PATIENCE = 20.0
 HERE = "127.0.0.1"
+# Below those that Linux (32768 and up) and macOS give to connections that go out: one of theirs may
+# be taken in the seconds between being chosen and being listened on.
+_PORTS = range(20000, 32768)
 
 
 @dataclass(frozen=True)
@@ -185,13 +190,13 @@ def listens(address: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
-def unused_addresses(count: int) -> list[str]:
-    """Addresses of this machine on which nobody listens now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((HERE, 0))
-        return [f"{HERE}:{probe.getsockname()[1]}" for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+def unused_port() -> int:
+    """A port of this machine on which nobody listens now.
+
+    Raises:
+        FederationError: of a hundred that were tried none was free.
+    """
+    for port in secrets.SystemRandom().sample(_PORTS, 100):
+        if is_free(f"{HERE}:{port}"):
+            return port
+    raise FederationError(f"no port is free among a hundred from {_PORTS[0]} to {_PORTS[-1]}")

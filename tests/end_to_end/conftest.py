@@ -7,7 +7,6 @@ started with the first one that asks, two at a time.
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from orchestration.flower.programs import unused_port
 from pumasi.config import project_root
 from tests.end_to_end.extracts import Extract, extract_of
 from tests.end_to_end.network import SETS, Built, Demo, Network
@@ -107,9 +107,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     network = Network(tmp_path_factory.mktemp("demo"))
     shutil.copytree(project_root() / "network", network.sites)
     # Another worker may have a demo of its own.
-    with socket.socket() as probe, (network.sites / "hub.toml").open("a") as hub:
-        probe.bind(("127.0.0.1", 0))
-        hub.write(f"port = {probe.getsockname()[1]}\n")
+    with (network.sites / "hub.toml").open("a") as hub:
+        hub.write(f"port = {unused_port()}\n")
     done = network.pumasi("demo", "--scale", "0.1")
     assert done.returncode == 0, done.stdout
     return Demo(network, " ".join(done.stdout.split()))

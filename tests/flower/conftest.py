@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from orchestration.flower.places import HubPlaces
-from tests.flower.cluster import Cluster, is_gone, listeners, unused_port
+from orchestration.flower.programs import unused_port
+from tests.flower.cluster import Cluster, is_gone, listeners
 from tests.flower.hospitals import Hospitals
 
 

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ import adbc_driver_postgresql.dbapi as postgres
 import pyarrow.csv
 from adbc_driver_postgresql.dbapi import Error as DatabaseError
 
+from orchestration.flower.programs import unused_port
 from tests.needs import unavailable
 
 OWNER_PASSWORD = "owner-secret-7d1f"
@@ -117,7 +117,7 @@ def running_server() -> Iterator[Server]:
         user = pwd.getpwnam(_somebody())
         os.chown(folder, user.pw_uid, user.pw_gid)
     try:
-        server = Server(folder, _free_port())
+        server = Server(folder, unused_port())
         _make(server)
         server.start()
         server.ask(f"create role reader login password '{READER_PASSWORD}'")
@@ -157,9 +157,3 @@ def _as_somebody() -> list[str]:
     user = pwd.getpwnam(_somebody())
     ids = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     return ["setpriv", *ids]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
