@@ -57,9 +57,8 @@ bench: $(INSTALLED) ## seconds and peak memory of each step, on the shared data 
 	python -m benchmarks
 
 bench-quality: $(INSTALLED) ## seeded faults: which check finds which size, and what fails without one
-	python -m benchmarks.quality --sizes promised --seeds 1-20 --clean ''
-	python -m benchmarks.quality --sizes gross,half --seeds 1-5 --clean ''
-	python -m benchmarks.quality --sizes middle,low --seeds 1-3 --clean ''
+	python -m benchmarks.quality --sizes promised,half --seeds 1-20 --clean ''
+	python -m benchmarks.quality --sizes gross,middle,low --seeds 1-3 --clean ''
 	python -m benchmarks.quality --seeds '' --clean 101-200 --write
 
 redteam: $(INSTALLED) ## attacks on what leaves hospitals, with the defences on and off

@@ -27,9 +27,10 @@ How to read it:
   that names it failed. *Promised* is the smallest size that the check promises to find: just above
   what it allows, or one row where it allows nothing. Half of that it does not promise; half of one
   row or one file there is none.
-- **Always caught from**: the smallest size of the grid (gross, promised, half, and two between the
-  first two) from which on it was caught in every hospital. **Shown** is the exact lower bound
-  (95 %, Clopper-Pearson) of the probability to catch that size: 59 hospitals would show 0.95.
+- **Caught with 95 % from**: the smallest size caught in 95 of 100 hospitals, as was each above it;
+  sizes that fewer than 20 hospitals had can't tell, and are left out. **At least** is the exact
+  lower bound (95 %, Clopper-Pearson) of the probability to catch that size: 20 of 20 hospitals show
+  0.86, and 59 of 59 would show 0.95.
 - **\\*** was written after the thresholds were frozen
   ([decision 0043](../decisions/0043-seeded-faults.md)).
 - **No check**: nothing names the fault, whatever its size: what is to be built.

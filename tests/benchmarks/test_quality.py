@@ -140,18 +140,30 @@ def result(name: str, size_name: str, ended: str, seed: int = 1, checks: str = "
     )  # fmt: skip
 
 
-def test_the_smallest_size_that_is_surely_caught_is_followed_by_no_bigger_one_that_is_not() -> None:
-    assert surely([Found(0.5, 3, 3), Found(0.1, 3, 3), Found(0.05, 2, 3)]) == Found(0.1, 3, 3)
-    assert surely([Found(0.5, 3, 3), Found(0.1, 2, 3), Found(0.05, 3, 3)]) == Found(0.5, 3, 3)
-    assert surely([Found(0.5, 2, 3), Found(0.1, 3, 3)]) is None
+def test_above_the_smallest_size_caught_with_95_percent_none_was_caught_less_often() -> None:
+    always, nearly, seldom = (20, 20), (38, 40), (18, 20)
+    assert surely([Found(0.5, *always), Found(0.1, *nearly), Found(0.05, *seldom)]) == Found(
+        0.1, *nearly
+    )
+    assert surely([Found(0.5, *always), Found(0.1, *seldom), Found(0.05, *always)]) == Found(
+        0.5, *always
+    )
+    assert surely([Found(0.5, *seldom), Found(0.1, *always)]) is None
     assert surely([]) is None
 
 
-def test_fifty_nine_of_fifty_nine_show_a_probability_of_95_percent() -> None:
-    # 1 - alpha lower limit of Clopper and Pearson for n of n: alpha to the power of 1 / n.
-    assert lower_bound(59) == pytest.approx(0.9505, abs=0.0005)
-    assert lower_bound(58) < 0.95
-    assert lower_bound(0) == 0
+def test_sizes_of_few_hospitals_tell_nothing_but_that_they_were_missed() -> None:
+    assert surely([Found(0.5, 2, 2), Found(0.1, 20, 20), Found(0.05, 19, 19)]) == Found(0.1, 20, 20)
+    assert surely([Found(0.5, 1, 2), Found(0.1, 20, 20)]) is None
+
+
+def test_the_lower_bound_of_what_was_caught_is_that_of_clopper_and_pearson() -> None:
+    # n of n: alpha to the power of 1 / n. 19 of 20: p where 20 p^19 (1 - p) + p^20 is 0.05.
+    assert lower_bound(59, 59) == pytest.approx(0.05 ** (1 / 59), abs=1e-9)
+    assert lower_bound(59, 59) > 0.95 > lower_bound(58, 58)
+    p = lower_bound(19, 20)
+    assert 20 * p**19 * (1 - p) + p**20 == pytest.approx(0.05, abs=1e-9)
+    assert lower_bound(0, 0) == lower_bound(0, 5) == 0
 
 
 def test_a_fault_that_no_check_names_is_not_run_and_is_listed_with_what_is_needed() -> None:
@@ -176,7 +188,7 @@ def test_hospitals_in_which_nothing_could_be_hit_are_not_counted() -> None:
     sizes = found(FAULTS[name], [result(name, *each) for each in ended])
     assert (sizes["gross"].caught, sizes["gross"].of) == (1, 1)
     row = fault_rows([FAULTS[name]], [result(name, *each) for each in ended])[1]
-    assert row[4:] == ["30.0%: 1 of 1", "-", "0.6%: 0 of 1", "30.0%", "0.05"]
+    assert row[4:] == ["30.0%: 1 of 1", "-", "0.6%: 0 of 1", "too few run", ""]
 
 
 def test_an_alarm_is_what_fails_without_a_fault_and_is_not_declared() -> None:
