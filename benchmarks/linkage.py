@@ -39,7 +39,8 @@ from pumasi.estimate.glm import fit_glm
 from pumasi.federation.cells import Limits
 from pumasi.federation.network import InProcess, Run
 from pumasi.federation.rows import Design, Floats, Rows
-from pumasi.learn.network_model import TESTING, NetworkTask
+from pumasi.learn.network_model import NetworkTask
+from pumasi.learn.task import TESTING
 from pumasi.learn.tasks import NETWORK_TASKS
 from pumasi.simulate.direct import Workshop, hospital_marts, network_record, workshop
 from pumasi.simulate.run import cuts

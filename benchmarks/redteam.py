@@ -26,7 +26,7 @@ from pumasi.disclosure.differencing import Persons, tells_of_few
 from pumasi.estimate.glm import Glm, fit_glm
 from pumasi.federation.cells import LIMITS
 from pumasi.federation.fixed_point import decode
-from pumasi.federation.messages import Mode, Reply, Request, all_parts
+from pumasi.federation.messages import VERDICTS, Mode, Reply, Request, all_parts
 from pumasi.federation.network import InProcess, Run
 from pumasi.federation.queries import Family, Fit, GlmStep, Moments
 from pumasi.federation.query import Query, unflatten
@@ -68,8 +68,11 @@ def seen(holding: Holding, query: Query, mode: Mode, run: str) -> dict[str, Floa
     reply = Reply.from_bytes(holding.answer(request.to_bytes()), holding.name, request)
     if reply.refusal:
         return reply.refusal
-    parts = all_parts([query])
-    return unflatten(parts, decode(reply.opened(parts), parts))
+    parts, words = all_parts([query]), reply.opened(request.length([query]))
+    entries, verdicts = words[: -len(VERDICTS)], words[-len(VERDICTS) :]
+    if mode is Mode.CLEAR and verdicts.any():
+        return VERDICTS[int(verdicts.argmax())]
+    return unflatten(parts, decode(entries, parts))
 
 
 def area(inside: list[float], outside: list[float]) -> tuple[float, float]:

@@ -63,7 +63,7 @@ def accept_peers(paths: SitePaths, text: str, hub_key: bytes | None = None) -> P
             f"{paths.card.name} of this hospital"
         )
     if paths.peers.exists():
-        _require_successor(read_peers(paths), peers)
+        _require_successor(read_peers(paths), peers, paths)
     write_text(paths.hub_key, key.hex() + "\n")
     write_text(paths.relay / CERTIFICATE, peers.certificate)
     write_text(paths.peers, text)
@@ -96,7 +96,7 @@ def _pinned(file: Path) -> bytes:
     return bytes.fromhex(file.read_text().strip())
 
 
-def _require_successor(kept: Peers, new: Peers) -> None:
+def _require_successor(kept: Peers, new: Peers, paths: SitePaths) -> None:
     if new.edition < kept.edition:
         raise EnrolmentError(
             f"edition {kept.edition} of the list is here, this is {new.edition}: ask the hub for "
@@ -105,3 +105,15 @@ def _require_successor(kept: Peers, new: Peers) -> None:
     known = {each.name: each for each in kept.hospitals}
     for each in new.hospitals:
         require_same(known.get(each.name), each)
+    # Who may leave the list may come back with other keys.
+    if gone := sorted(set(known) - {each.name for each in new.hospitals}):
+        raise EnrolmentError(
+            f"{', '.join(gone)} is no longer in the list: a hospital that is known stays in it. If "
+            f"it left the network for good, ask it, and remove {paths.peers.name} before you take "
+            "the new list; compare the fingerprint with the others then"
+        )
+    if new.edition == kept.edition and new != kept:
+        raise EnrolmentError(
+            f"edition {kept.edition} is here with another content: the hub gives every edition a "
+            "number of its own"
+        )

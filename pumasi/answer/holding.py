@@ -17,7 +17,7 @@ from pumasi.errors import QueryError
 from pumasi.federation.cells import LIMITS, Limits
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.masks import MaskKey, mask
-from pumasi.federation.messages import Mode, Reply, Request, all_parts
+from pumasi.federation.messages import Mode, Reply, Request
 from pumasi.federation.query import Query
 from pumasi.federation.rows import Rows
 
@@ -68,7 +68,7 @@ class Holding:
             raise RefusedError(Refusal.CONTRIBUTORS)
 
     def _masks(self, request: Request, queries: list[Query]) -> Words:
-        size = sum(part.size for part in all_parts(queries))
+        size = request.length(queries)
         if request.mode is Mode.CLEAR:
             return np.zeros(size, dtype=np.uint64)
         contributors = {name: self.public_keys[name] for name in request.contributors}

@@ -33,8 +33,8 @@ from pumasi.federation.fixed_point import Words
 from pumasi.federation.masks import MaskKey, mask
 from pumasi.federation.messages import Mode, Reply, Request, all_parts
 from pumasi.federation.query import Query
-from pumasi.federation.rows import Rows
-from pumasi.learn.task import Task
+from pumasi.federation.rows import ALL_PERSONS, Rows
+from pumasi.learn.task import LEARNING, TESTING, Task
 from pumasi.release import open_release
 
 Send = Callable[[bytes], None]
@@ -42,6 +42,8 @@ Send = Callable[[bytes], None]
 PERSONS_A_NUMBER = 3
 # What the node's own program says when the hub ships another app than is installed here.
 ANOTHER_APP = b"another app than is installed here"
+# Persons by whom may be asked. Any cohort that the hub names might be another one but for a person.
+_PARTS = frozenset({ALL_PERSONS, LEARNING, TESTING})
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,11 @@ class Hospital:
     def answer(self, message: bytes, send: Send, at: datetime | None = None) -> None:
         """Answer a request: `send` is called once, with the reply.
 
-        Whatever goes wrong, the reply is a refusal with a code; the log has the code as well.
+        Whatever goes wrong, the reply is a refusal with a code; the log has the code as well. Other
+        processes that answer for this hospital wait meanwhile: what was answered before decides.
+
+        Raises:
+            AuditError: the reply has left, and the log can't say so.
         """
         now = at or datetime.now(UTC)
         try:
@@ -91,17 +97,25 @@ class Hospital:
             self._refuse(sha256(message).hexdigest(), refusal, None, send, now)
             return
         try:
-            self._answer(request, send, now)
+            with self.answered.alone():
+                reply = self._answer(request, now)
         except RefusedError as error:
             self._refuse(request.hash, error.refusal, request, send, now)
+            return
+        except Exception as error:  # its text may quote a row: the log has the type alone
+            fault = type(error).__name__
+            self._refuse(request.hash, Refusal.FAULT, request, send, now, fault)
+            return
+        send(reply)
+        audit.append(self.paths, datetime.now(UTC), "sent", _about(request))
 
-    def _answer(self, request: Request, send: Send, now: datetime) -> None:
+    def _answer(self, request: Request, now: datetime) -> bytes:
+        """The reply, which is in the log and in the record when it is returned."""
         if kept := self.answered.reply(request.run, request.exchange):
             if kept[0] != request.hash:
                 raise RefusedError(Refusal.REPLAYED)
             self._log("repeated", now, _about(request))
-            send(kept[1])
-            return
+            return kept[1]
         queries = self._queries(request)
         approval = self._approval(request, queries, now)
         opened = self._open(request.subject, approval, now)
@@ -118,6 +132,7 @@ class Hospital:
             "queries": [f"{query.name} {query.hash[:16]}" for query in queries],
             "outcomes": sorted({getattr(query, "outcome", "") for query in queries} - {""}),
             "numbers": len(outgoing.words),
+            **({"verdict": outgoing.verdict} if outgoing.verdict else {}),
             "rho": request.privacy.rho if request.privacy else "exact",
         }
         head = self._log("intended", now, about)
@@ -137,14 +152,16 @@ class Hospital:
             )
         except sqlite3.Error:
             raise RefusedError(Refusal.AUDIT) from None
-        send(reply)
-        self._log("sent", datetime.now(UTC), _about(request))
+        return reply
 
     def _queries(self, request: Request) -> list[Query]:
         try:
-            return request.typed_queries()
+            queries = request.typed_queries()
         except QueryError:
             raise RefusedError(Refusal.QUERY) from None
+        if any(keys not in _PARTS for query in queries for keys in query.every_keys):
+            raise RefusedError(Refusal.KEYS)
+        return queries
 
     def _approval(self, request: Request, queries: list[Query], now: datetime) -> Approval:
         if request.subject not in self.tasks:
@@ -154,7 +171,10 @@ class Hospital:
         asked = set(request.contributors)
         if asked != set(approval.contributors) or not asked <= set(self.public_keys):
             raise RefusedError(Refusal.CONTRIBUTORS)
-        if request.minimum_outcome < approval.minimum_outcome:
+        if (
+            request.minimum_persons < approval.minimum_persons
+            or request.minimum_outcome < approval.minimum_outcome
+        ):
             raise RefusedError(Refusal.MINIMUM)
         if request.mode is Mode.CLEAR:
             raise RefusedError(Refusal.CLEAR)
@@ -187,7 +207,10 @@ class Hospital:
 
         Refused if earlier answers, or its own, then tell of few.
         """
-        subsets = [part for query in queries for part in query.subsets(query.keys.chosen(rows))]
+        try:
+            subsets = [part for query in queries for part in query.subsets(query.chosen(rows))]
+        except QueryError:
+            raise RefusedError(Refusal.PARAMETERS) from None
         persons = {
             each.key: each for each in (Persons.of(request.subject, part) for part in subsets)
         }
@@ -227,8 +250,8 @@ class Hospital:
             raise RefusedError(Refusal.NOT_PRIVATE) from None
 
     def _masks(self, request: Request, queries: list[Query]) -> Words:
-        size = sum(part.size for part in all_parts(queries))
         public = {name: self.public_keys[name] for name in request.contributors}
+        size = request.length(queries)
         return mask(self.key, self.name, public, request.hash.encode(), size)
 
     def _require_room(self, request: Request, queries: list[Query], rows: Rows) -> None:
@@ -245,10 +268,12 @@ class Hospital:
         request: Request | None,
         send: Send,
         now: datetime,
+        fault: str = "",
     ) -> None:
         about = _about(request) if request else {}
+        said = {"refusal": refusal.value, **({"fault": fault} if fault else {})}
         try:
-            head = str(self._log("refused", now, {**about, "refusal": refusal.value}))
+            head = str(self._log("refused", now, {**about, **said}))
         except RefusedError as error:
             refusal, head = error.refusal, ""
         send(Reply.refused(self.name, request_hash, refusal.value, head).to_bytes())

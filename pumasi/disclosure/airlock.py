@@ -1,8 +1,10 @@
 """The one way out of a hospital: what leaves is an `Outgoing`, and only the airlock makes one.
 
 A sum's addend leaves whatever it counts, zero included, hidden or not, always in the same size: the
-minimum holds for the sum. An answer of the hospital's own leaves if every cell of it reaches the
-minimum. Refusals carry a code, never a number.
+minimum holds for the sum. What the rows do not allow is a verdict in the sum: a refusal would tell
+of one hospital's rows, and who may choose scales could find its addend by asking often. An answer
+of the hospital's own leaves if every cell of it reaches the minimum. Refusals carry a code, never a
+number.
 """
 
 from __future__ import annotations
@@ -16,19 +18,24 @@ from pumasi.disclosure.refusal import Refusal, RefusedError
 from pumasi.errors import QueryError
 from pumasi.federation.cells import Limits, may_be_shown
 from pumasi.federation.fixed_point import Words, encode
-from pumasi.federation.messages import Privacy, all_parts
+from pumasi.federation.messages import UNFIT, VERDICTS, Privacy, all_parts
 from pumasi.federation.query import Query, flatten
-from pumasi.federation.rows import Rows
+from pumasi.federation.rows import Floats, Rows
 
 _AIRLOCK = object()
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """Words that may leave. Nobody but the airlock of this module can make one."""
+    """Words that may leave. Nobody but the airlock of this module can make one.
+
+    `verdict` is the code of what the rows do not allow, for the hospital's own log; empty if they
+    allow the answer.
+    """
 
     words: Words
     made_by: object = field(repr=False)
+    verdict: str = ""
 
     def __post_init__(self) -> None:
         if self.made_by is not _AIRLOCK:
@@ -38,28 +45,43 @@ class Outgoing:
 def addend(
     queries: list[Query], rows: Rows, masks: Words, limits: Limits, addends: int
 ) -> Outgoing:
-    """The hospital's addend to totals.
+    """The hospital's addend to exact totals, with its verdicts.
 
     Args:
         queries: what was asked.
         rows: the hospital's.
-        masks: what hides the addend, shape (entries,); zeros if nothing is to.
+        masks: what hides the addend, shape (entries + verdicts,); zeros if nothing is to.
         limits: the hospital's minimum.
         addends: over how many hospitals the sum is.
 
     Raises:
-        RefusedError: a query is aimed at few persons.
-        QueryError: the rows have not what is asked for.
+        RefusedError: a query is no sum.
+        QueryError: a query has parts that nobody can answer.
     """
+    if not all(query.additive for query in queries):
+        raise RefusedError(Refusal.NOT_ADDITIVE)
+    parts = all_parts(queries)
+    verdict = ""
+    try:
+        entries = encode(_entries(queries, rows, limits), parts, addends)
+    except RefusedError as error:
+        verdict = error.refusal.value
+    except QueryError:
+        verdict = UNFIT
+    if verdict:
+        entries = np.zeros(sum(part.size for part in parts), dtype=np.uint64)
+    verdicts = np.array([verdict == code for code in VERDICTS], dtype=np.uint64)
+    return Outgoing(np.concatenate([entries, verdicts]) + masks, _AIRLOCK, verdict)
+
+
+def _entries(queries: list[Query], rows: Rows, limits: Limits) -> Floats:
+    """The entries of the addend; raises as `refuse_aimed`, `Query.compute` and `flatten`."""
     entries = []
     for query in queries:
-        if not query.additive:
-            raise RefusedError(Refusal.NOT_ADDITIVE)
-        chosen = query.keys.chosen(rows)
+        chosen = query.chosen(rows)
         refuse_aimed(query, chosen, limits)
         entries.append(flatten(query.parts(), query.compute(chosen)))
-    words = encode(np.concatenate(entries), all_parts(queries), addends)
-    return Outgoing(words + masks, _AIRLOCK)
+    return np.concatenate(entries)
 
 
 def private_addend(queries: list[Query], rows: Rows, masks: Words, privacy: Privacy) -> Outgoing:
@@ -70,10 +92,10 @@ def private_addend(queries: list[Query], rows: Rows, masks: Words, privacy: Priv
     Raises:
         QueryError: a query can't be answered with noise, or not with this clip.
     """
-    chosen = {query.keys for query in queries}
-    if len(chosen) > 1:
+    if len({query.keys for query in queries}) > 1:
         raise QueryError("queries of one exchange with noise are of the same persons")
-    of = chosen.pop().chosen(rows)
+    # Rows of weight 0 are among them, so that all queries have a row a person.
+    of = queries[0].keys.chosen(rows)
     contributions = np.hstack([query.contributions(of) for query in queries])
     words = private_words(contributions, all_parts(queries), privacy.clip, privacy.rho)
     return Outgoing(words + masks, _AIRLOCK)
@@ -83,12 +105,15 @@ def own_answer(queries: list[Query], rows: Rows, limits: Limits) -> Outgoing:
     """The hospital's own answer, which the hub can read.
 
     Raises:
-        RefusedError: a cell counts too few persons, or a query is aimed at few.
+        RefusedError: a cell counts too few persons, a query is aimed at few, or it has sums that
+            are no cells and is not made to be answered by one hospital.
         QueryError: the rows have not what is asked for.
     """
     entries = []
     for query in queries:
-        chosen = query.keys.chosen(rows)
+        if not query.own and any(part.counts is None for part in query.parts()):
+            raise RefusedError(Refusal.NOT_OWN)
+        chosen = query.chosen(rows)
         refuse_aimed(query, chosen, limits)
         values = query.compute(chosen)
         for part in query.parts():

@@ -6,6 +6,7 @@ bytes, and nothing else under the same masks. An SQLite file of mode 0600.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,14 @@ class Answered:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process answers by this record, and keep them waiting."""
+        self._make()
+        with self.file.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def reply(self, run: str, number: int) -> tuple[str, bytes] | None:
         """Hash of the request and the reply of an exchange that was answered, else None."""
@@ -114,9 +123,7 @@ class Answered:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        if not self.file.exists():
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.file, os.O_CREAT | os.O_WRONLY, 0o600))
+        self._make()
         database = sqlite3.connect(self.file, timeout=30)
         try:
             database.executescript(_TABLES)
@@ -125,3 +132,8 @@ class Answered:
                 yield database
         finally:
             database.close()
+
+    def _make(self) -> None:
+        if not self.file.exists():
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.file, os.O_CREAT | os.O_WRONLY, 0o600))

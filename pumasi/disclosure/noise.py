@@ -22,6 +22,8 @@ from pumasi.federation.rows import Floats
 from pumasi.federation.zcdp import deviation
 
 Whole = NDArray[np.int64]
+# Persons whose contributions have to fit wherever a clip is allowed.
+ROOM = 2**18
 
 
 def private_words(contributions: Floats, parts: tuple[Part, ...], clip: float, rho: float) -> Words:
@@ -38,8 +40,11 @@ def private_words(contributions: Floats, parts: tuple[Part, ...], clip: float, r
     """
     bounds = clip * units(parts)
     # Half of the room is left to the noise: it would have to be beyond 10^5 standard deviations.
-    if len(contributions) * bounds.max() >= 2.0 ** (LIMIT_BITS - 1):
-        raise QueryError("too many persons for this clip: ask with larger scales")
+    # Who may choose the clip could find out, and spend nothing, how many persons there are: so
+    # there is room for as many, and at larger hospitals for the next power of two.
+    room = max(ROOM, 2 ** int(np.ceil(np.log2(max(1, len(contributions))))))
+    if room * bounds.max() >= 2.0 ** (LIMIT_BITS - 1):
+        raise QueryError("too long a clip for the persons of a hospital: ask with larger scales")
     total = clipped(contributions, parts, clip).sum(axis=0, dtype=np.int64)
     for bound in np.unique(bounds):
         of = bounds == bound
@@ -57,8 +62,12 @@ def _in_units(parts: tuple[Part, ...]) -> Floats:
 
 
 def clipped(contributions: Floats, parts: tuple[Part, ...], clip: float) -> Whole:
-    """Contributions in quanta, each row at most `clip` units long, shape (persons, entries)."""
-    in_units = contributions / _in_units(parts)
+    """Contributions in quanta, each row at most `clip` units long, shape (persons, entries).
+
+    Who contributes no finite number contributes nothing: to refuse would tell that there is one.
+    """
+    finite = np.isfinite(contributions).all(axis=1, keepdims=True)
+    in_units = np.where(finite, contributions, 0.0) / _in_units(parts)
     lengths = np.linalg.norm(in_units, axis=1)
     factor = np.minimum(1.0, np.divide(clip, lengths, out=np.ones_like(lengths), where=lengths > 0))
     # Towards zero: no row becomes longer by rounding.

@@ -27,9 +27,12 @@ class Refusal(StrEnum):
     MANY_NUMBERS = "too_many_numbers"
     DIFFERENCE = "differs_from_an_earlier_answer_in_few_persons"
     NOT_ADDITIVE = "query_is_no_sum"
+    NOT_OWN = "query_is_answered_in_sums_only"
+    KEYS = "persons_chosen_otherwise_than_by_the_task"
     BUDGET = "privacy_budget_spent"
     NOT_PRIVATE = "query_can_not_be_answered_with_noise"
     AUDIT = "audit_log_not_written"
+    FAULT = "could_not_be_computed"
 
 
 class RefusedError(Exception):

@@ -115,7 +115,7 @@ class Standard:
     `exchanges` counts what was asked.
 
     Raises:
-        EstimationError: a term has one value in all rows, or every case weight is 0.
+        EstimationError: a term has one value in all rows.
         SuppressedError: too few persons, with or without the outcome.
     """
 

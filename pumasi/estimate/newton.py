@@ -17,7 +17,7 @@ from pumasi.errors import AimedError, EstimationError
 from pumasi.federation.network import Total
 from pumasi.federation.queries import Moments
 from pumasi.federation.query import Query
-from pumasi.federation.rows import ALL_PERSONS, Design, Floats, Keys
+from pumasi.federation.rows import ALL_PERSONS, Design, Floats, Keys, rests_on
 
 # Relative gradient norm at which a fit has converged.
 TOLERANCE = 1e-9
@@ -38,7 +38,8 @@ class Standardised:
 
     Args:
         design: the terms that may be used, standardised over the rows of the network.
-        dropped: terms with a level that too few persons have, with or without the outcome.
+        dropped: terms with a level that too few persons have, with or without the outcome, and
+            products with such a term.
         weight: sum of the case weights of all rows.
         means: of the columns that were asked for besides the terms.
         more: answers to the other queries of the exchange.
@@ -78,7 +79,8 @@ def standardise(
         more: what else is asked in the same exchange.
 
     Raises:
-        EstimationError: a term has one value in all rows, or every case weight is 0.
+        EstimationError: a term has one value in all rows.
+        SuppressedError: too few persons have a row with a weight.
     """
     design = Design(terms=(*terms, *besides))
     query = Moments(
@@ -88,10 +90,9 @@ def standardise(
     dropped: tuple[str, ...] = ()
     if flags:
         enough = np.asarray(moments["levels"].all(axis=(1, 2)))
-        dropped = tuple(flag for flag, kept in zip(flags, enough, strict=True) if not kept)
+        failed = {flag for flag, kept in zip(flags, enough, strict=True) if not kept}
+        dropped = tuple(term for term in terms if rests_on(term, failed))
     weight = moments.number("weight")
-    if weight <= 0:
-        raise EstimationError("every case weight is 0: nothing can be estimated")
     mean = moments["sums"] / weight
     variance = moments["squares"] / weight - np.square(mean)
     kept = [j for j, term in enumerate(terms) if term not in dropped]

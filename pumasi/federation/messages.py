@@ -2,6 +2,10 @@
 
 The hub sends the same request to all. A reply holds words, as many as the request's queries have
 entries whatever the hospital's counts are, or a refusal with a code and no number.
+
+Behind the addend to an exact total stand two words more, its verdicts: 1 where the hospital's rows
+do not allow an answer, of which the entries are 0 then. They are hidden and summed as entries are,
+so that the hub learns in how many hospitals the rows do not, and not in which.
 """
 
 from __future__ import annotations
@@ -16,13 +20,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pumasi.errors import AimedError, FederationError, QueryError, RefusalError
-from pumasi.federation.cells import LIMITS
+from pumasi.federation.cells import LIMITS, Limits
 from pumasi.federation.fixed_point import Words
 from pumasi.federation.query import Part, Query, canonical, query_from_dict
 from pumasi.federation.zcdp import deviation
 
-# The code of `pumasi.disclosure` that an estimator can do something about: it steps less far.
-AIMED = "aimed_at_few_persons"
+# What a verdict says, by the codes of `pumasi.disclosure`. An estimator can do something about the
+# first: it steps less far.
+AIMED, UNFIT = "aimed_at_few_persons", "parameters_do_not_fit"
+VERDICTS = (AIMED, UNFIT)
 
 
 class Mode(StrEnum):
@@ -65,20 +71,22 @@ class Request(_Message):
 
     Args:
         run: identifies the run; exchanges of a run are numbered from 1.
-        exchange: number within the run.
+        exchange: number within the run, from 1.
         subject: the task or study whose rows are meant.
         mode: what of the answers may be seen.
         contributors: all hospitals that are asked, sorted.
+        minimum_persons: fewest persons that the hub shows a sum of.
         minimum_outcome: fewest persons with (or without) the outcome that the hub shows of a sum.
         queries: as `Query.to_dict` writes them.
         privacy: noise of the answers; None for exact ones.
     """
 
     run: str
-    exchange: int
+    exchange: Annotated[int, Field(ge=1, lt=2**31)]
     subject: str
     mode: Mode
     contributors: tuple[str, ...]
+    minimum_persons: int
     minimum_outcome: int
     queries: tuple[dict[str, Any], ...]
     privacy: Privacy | None = None
@@ -93,7 +101,7 @@ class Request(_Message):
         contributors: Sequence[str],
         queries: Sequence[Query],
         privacy: Privacy | None = None,
-        minimum_outcome: int = LIMITS.outcome,
+        limits: Limits = LIMITS,
     ) -> Request:
         """The request that asks these queries."""
         asked = tuple(query.to_dict() for query in queries)
@@ -103,7 +111,8 @@ class Request(_Message):
             subject=subject,
             mode=mode,
             contributors=tuple(sorted(contributors)),
-            minimum_outcome=minimum_outcome,
+            minimum_persons=limits.persons,
+            minimum_outcome=limits.outcome,
             queries=asked,
             privacy=privacy,
         )
@@ -119,6 +128,16 @@ class Request(_Message):
             return cls.model_validate_json(message)
         except ValidationError:
             raise QueryError("what came is no request of this version") from None
+
+    @property
+    def has_verdicts(self) -> bool:
+        """Whether verdicts stand behind the entries."""
+        return self.mode is not Mode.EACH and self.privacy is None
+
+    def length(self, queries: Sequence[Query]) -> int:
+        """How many words answer the queries of the request."""
+        entries = sum(part.size for part in all_parts(queries))
+        return entries + len(VERDICTS) if self.has_verdicts else entries
 
     def typed_queries(self) -> list[Query]:
         """The queries as types that are registered here.
@@ -181,20 +200,35 @@ class Reply(_Message):
             raise FederationError(f"{hospital}: the reply is of another hospital or request")
         return reply
 
-    def opened(self, parts: Sequence[Part]) -> Words:
-        """The words of the reply, shape (entries,).
+    def opened(self, length: int) -> Words:
+        """The words of the reply, shape (length,).
 
         Raises:
-            FederationError: the hospital refused, or sent another number of entries.
+            FederationError: the hospital refused, or sent another number of words.
         """
         if self.refusal:
-            error = AimedError if self.refusal == AIMED else RefusalError
-            raise error(f"{self.hospital} refused: {self.refusal}")
-        expected = sum(part.size for part in parts)
+            raise RefusalError(f"{self.hospital} refused: {self.refusal}")
         raw = b64decode(self.words)
-        if len(raw) != 8 * expected:
-            raise FederationError(f"{self.hospital}: the reply has another number of entries")
+        if len(raw) != 8 * length:
+            raise FederationError(f"{self.hospital}: the reply has another number of words")
         return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
+
+
+def entries_of(total: Words) -> Words:
+    """The entries of an exact total, which its verdicts stand behind.
+
+    Raises:
+        AimedError: at a hospital few persons would make most of the sum.
+        RefusalError: at a hospital the rows do not fit what is asked.
+    """
+    for code, hospitals in zip(VERDICTS, total[-len(VERDICTS) :], strict=True):
+        if hospitals > 0:
+            error = AimedError if code == AIMED else RefusalError
+            raise error(
+                f"the rows of a hospital do not allow the answer: {code}. Which hospital's, nobody "
+                "is told; its own log says so"
+            )
+    return total[: -len(VERDICTS)]
 
 
 def all_parts(queries: Sequence[Query]) -> tuple[Part, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from pumasi.errors import FederationError, SuppressedError
 from pumasi.federation.cells import LIMITS, Limits, may_be_shown, merged
 from pumasi.federation.fixed_point import Words, decode
-from pumasi.federation.messages import Mode, Privacy, Reply, Request, all_parts
+from pumasi.federation.messages import Mode, Privacy, Reply, Request, entries_of
 from pumasi.federation.query import Query, unflatten
 from pumasi.federation.rows import Floats
 
@@ -231,6 +231,8 @@ class Run:
         mode = Mode.MASKED if self.masked else Mode.CLEAR
         answers = self._asked(mode, queries, privacy)
         words = np.asarray(np.sum(list(answers.values()), axis=0, dtype=np.uint64))
+        if privacy is None:
+            words = entries_of(words)
         return [
             Total.of(query, self.transport.hospitals, entries, self.limits)
             for query, entries in _split(queries, words)
@@ -254,26 +256,18 @@ class Run:
         self.exchanges += 1
         hospitals = self.transport.hospitals
         request = Request.of(
-            self.id,
-            self.exchanges,
-            self.subject,
-            mode,
-            hospitals,
-            queries,
-            privacy,
-            self.limits.outcome,
+            self.id, self.exchanges, self.subject, mode, hospitals, queries, privacy, self.limits
         )
         replies = self.transport.carry(request.to_bytes())
         if missing := sorted(set(hospitals) - set(replies)):
             raise FederationError(f"no reply of {', '.join(missing)}: there is no sum without all")
-        parts = all_parts(queries)
-        opened = {}
+        opened, length = {}, request.length(queries)
         for name in hospitals:
             reply = Reply.from_bytes(replies[name], name, request)
             if mode is Mode.EACH and reply.refusal:
                 self.refusals[name] = reply.refusal
                 continue
-            opened[name] = reply.opened(parts)
+            opened[name] = reply.opened(length)
             self._note(name, reply)
         return opened
 

@@ -82,6 +82,8 @@ class Query(BaseModel):
     """Base of all queries; a subclass is one type, with its parameters as fields.
 
     An answer is additive, unless the type says that it is not: then only `each` may ask for it.
+    Of other types `each` may ask for what is made for it (`own`), and for cells, which are all
+    judged: sums of columns over the rows of one hospital are told to nobody.
     `name` and `version` identify the type: a change of what is computed is another version. `keys`
     chooses the persons whose rows the answer is computed of.
     """
@@ -92,6 +94,7 @@ class Query(BaseModel):
     version: ClassVar[int] = 1
     kind: ClassVar[Kind]
     additive: ClassVar[bool] = True
+    own: ClassVar[bool] = False
 
     keys: Keys = ALL_PERSONS
 
@@ -99,8 +102,17 @@ class Query(BaseModel):
         """The arrays of the answer, in order; they depend on the parameters alone."""
         raise NotImplementedError
 
+    def chosen(self, rows: Rows) -> Rows:
+        """The rows that the answer is computed of: those of the persons whom `keys` chooses."""
+        return self.keys.chosen(rows)
+
+    @property
+    def every_keys(self) -> tuple[Keys, ...]:
+        """All by which the query chooses persons."""
+        return tuple(value for _, value in self if isinstance(value, Keys))
+
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
-        """The parts of the answer of these rows, which are of the persons that `keys` chooses.
+        """The parts of the answer of these rows, which are those that `chosen` gave.
 
         Raises:
             QueryError: the rows lack a column, or hold what the query is not defined for.
@@ -173,7 +185,9 @@ def query_from_dict(value: Mapping[str, Any]) -> Query:
         QueryError: no such type, or parameters that it does not have. No value is quoted.
     """
     name, version = value.get("query"), value.get("version")
-    found = _TYPES.get((name, version)) if isinstance(version, int) else None  # type: ignore[arg-type]
+    found = None
+    if isinstance(name, str) and isinstance(version, int):
+        found = _TYPES.get((name, version))
     if found is None:
         raise QueryError("this type of query is not registered here: install the hub's version")
     try:

@@ -6,7 +6,7 @@ that were pooled know which one each came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from pumasi.errors import QueryError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+# Split keys run from 0 to one less.
+KEYS = 100
 
 
 @dataclass(frozen=True)
@@ -166,3 +168,9 @@ def product(rows: Rows, term: str) -> Floats:
         if name != INTERCEPT:
             values = values * rows.column(name)
     return values
+
+
+def rests_on(term: str, others: Collection[str]) -> bool:
+    """Whether a term is one of the others, or a product with one."""
+    factors = set(term.split(":"))
+    return any(set(other.split(":")) <= factors for other in others)

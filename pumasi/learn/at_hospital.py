@@ -19,8 +19,8 @@ from pumasi.atomic import write_text
 from pumasi.auroc import Interval, auroc
 from pumasi.federation.rows import Design, Rows
 from pumasi.learn.metrics import calibration_intercept, calibration_slope
-from pumasi.learn.network_model import TESTING, NetworkModel, NetworkTask
-from pumasi.learn.task import SMALLEST_RISK, Model
+from pumasi.learn.network_model import NetworkModel, NetworkTask
+from pumasi.learn.task import SMALLEST_RISK, TESTING, Model
 
 GROUPS = 10
 # Shares of the rows, riskiest first: who would be looked at, if so many can be.

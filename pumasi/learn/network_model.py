@@ -27,11 +27,8 @@ from pumasi.federation.cells import Limits
 from pumasi.federation.network import Network
 from pumasi.federation.queries import Family
 from pumasi.federation.queries.own import OwnPerformance
-from pumasi.federation.rows import Design, Keys
-from pumasi.learn.task import FIRST_TEST_KEY, Task
-
-LEARNING = Keys(first=0, last=FIRST_TEST_KEY - 1)
-TESTING = Keys(first=FIRST_TEST_KEY, last=99)
+from pumasi.federation.rows import Design
+from pumasi.learn.task import LEARNING, TESTING, Task
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ class NetworkTask:
         interactions: products of features that are terms as well.
         penalties: of the ridge, to choose from.
         folds: of the cross-validation.
+        minimum_persons: fewest persons that a sum is shown of; no fewer than every hospital's
+            approval says.
         minimum_outcome: fewest persons with, and without the outcome of a cell of a sum; below 10
             only if every hospital's approval allows it.
     """
@@ -53,12 +52,13 @@ class NetworkTask:
     interactions: tuple[str, ...] = ()
     penalties: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
     folds: int = 5
+    minimum_persons: int = 10
     minimum_outcome: int = 10
 
     @property
     def limits(self) -> Limits:
         """The fewest that a sum may be over."""
-        return Limits(outcome=self.minimum_outcome)
+        return Limits(persons=self.minimum_persons, outcome=self.minimum_outcome)
 
     @property
     def terms(self) -> tuple[str, ...]:

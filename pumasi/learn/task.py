@@ -22,11 +22,14 @@ from sklearn.preprocessing import StandardScaler
 from pumasi.atomic import write_text
 from pumasi.auroc import Interval, auroc
 from pumasi.errors import NotMappedError, TaskError, TooFewCasesError
+from pumasi.federation.rows import KEYS, Keys
 from pumasi.learn.metrics import calibration_intercept, calibration_slope
 from pumasi.quality import Need, Outcome, Purpose, Status, check_of, mapping_check_of
 
 # split_key runs from 0 to 99: persons below learn, persons from here on test.
 FIRST_TEST_KEY = 70
+LEARNING = Keys(first=0, last=FIRST_TEST_KEY - 1)
+TESTING = Keys(first=FIRST_TEST_KEY, last=KEYS - 1)
 # A risk of exactly 0 or 1 has no log-odds.
 SMALLEST_RISK = 1e-12
 

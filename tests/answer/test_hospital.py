@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,10 +22,20 @@ from pumasi.estimate.private_logistic import Bounded, PrivateLogistic, fit_priva
 from pumasi.federation.masks import MaskKey
 from pumasi.federation.messages import Mode, Privacy, Request
 from pumasi.federation.network import InProcess, Run
-from pumasi.federation.queries import Family, Fit, GlmStep, Moments
+from pumasi.federation.queries import (
+    CoxStep,
+    EventGrid,
+    Family,
+    Fit,
+    FollowUp,
+    GlmStep,
+    Grid,
+    Moments,
+    OwnPerformance,
+)
 from pumasi.federation.query import Kind, Query
-from pumasi.federation.rows import Design, Keys
-from pumasi.learn.task import Task
+from pumasi.federation.rows import ALL_PERSONS, Design, Keys
+from pumasi.learn.task import LEARNING, TESTING, Task
 from tests.release.tiny import NOON, TinySite, failed, passed
 
 NAMES = ("bada", "sup", "deul")
@@ -123,6 +134,13 @@ PRIVATE = PrivateLogistic(
     penalty=10.0,
 )
 MOMENTS = Moments(design=Design(terms=("age",)))
+OWN = OwnPerformance(
+    design=Design(terms=("1", "age")),
+    coefficients=(0.0, 0.1),
+    outcome="has_event",
+    learning=LEARNING,
+    testing=TESTING,
+)
 
 
 def request(
@@ -165,7 +183,8 @@ def test_asking_again_gives_the_same_bytes_and_another_question_is_refused(three
     assert answer(request().to_bytes()) == answer(request().to_bytes())
     other = request(Moments(design=Design(terms=("is_female",))))
     assert three.reply("bada", other)["refusal"] == "exchange_answered_before"
-    assert [entry["event"] for entry in three.log("bada")][-3:] == ["sent", "repeated", "refused"]
+    events = [entry["event"] for entry in three.log("bada")]
+    assert events == ["intended", "sent", "repeated", "sent", "refused"]
 
 
 def test_what_is_not_approved_is_refused_and_logged(three: Three) -> None:
@@ -215,14 +234,29 @@ def test_addends_in_clear_are_refused(three: Three) -> None:
     assert three.reply("bada", request(mode=Mode.CLEAR))["refusal"] == "addends_in_clear"
 
 
-def test_neighbouring_cohorts_are_refused(three: Three) -> None:
-    three.reply("bada", request())
-    neighbour = Moments(design=Design(terms=("age",)), keys=Keys(first=2))
-    assert three.reply("bada", request(neighbour, exchange=2))["refusal"] == (
-        "differs_from_an_earlier_answer_in_few_persons"
-    )
-    half = Moments(design=Design(terms=("age",)), keys=Keys(first=50))
-    assert three.reply("bada", request(half, exchange=3))["refusal"] == ""
+def test_cohorts_that_the_hub_chooses_are_refused_and_the_parts_of_a_task_are_not(
+    three: Three,
+) -> None:
+    # Of 0 to 63, 63 to 99 and all follows who has the key 63.
+    chosen = "persons_chosen_otherwise_than_by_the_task"
+    for number, keys in enumerate((Keys(first=2), Keys(last=63), Keys(first=63)), 1):
+        asked = Moments(design=Design(terms=("age",)), keys=keys)
+        assert three.reply("bada", request(asked, exchange=number))["refusal"] == chosen
+        own = OWN.model_copy(update={"testing": keys})
+        own_request = request(own, exchange=number, mode=Mode.EACH)
+        assert three.reply("bada", own_request)["refusal"] == chosen
+    for number, keys in enumerate((LEARNING, TESTING, ALL_PERSONS), 4):
+        asked = Moments(design=Design(terms=("age",)), keys=keys)
+        assert three.reply("bada", request(asked, exchange=number))["refusal"] == ""
+
+
+def test_rows_without_weight_are_not_counted(three: Three) -> None:
+    women = [i for i in range(0, 400, 3) if i % 50 != 7 and i % 40 != 9 and i % 45 != 3]
+    weighted = Moments(design=Design(terms=("1",)), weights="is_female")
+    [total] = three.network().total([weighted])
+    assert total.number("persons") == total.number("rows") == 3 * len(women)
+    [kept] = three.hospitals["bada"].answered.persons()
+    assert len(kept.ids) == len(women)
 
 
 def test_persons_are_held_against_all_others_once_and_anew_under_a_higher_minimum(
@@ -238,15 +272,16 @@ def test_persons_are_held_against_all_others_once_and_anew_under_a_higher_minimu
             yield each
 
     monkeypatch.setattr(Answered, "persons", counting)
-    some = Moments(design=Design(terms=("age",)), keys=Keys(first=4))
-    for number, query in enumerate((MOMENTS, some, MOMENTS, some), 1):
-        assert three.reply("bada", request(query, exchange=number))["refusal"] == ""
+    for number, persons in enumerate((400, 400, 384, 384), 1):
+        three.build("bada", 0, persons)
+        assert three.reply("bada", request(exchange=number))["refusal"] == ""
     assert read == 1
     approvals = three.sites["bada"].paths.approvals
     (approvals / "made_up.json").unlink()
     three.approve("bada", minimum_persons=20)
     # The two differ in some 14 persons.
-    assert three.reply("bada", request(run="later"))["refusal"] == (
+    higher = request(run="later").model_copy(update={"minimum_persons": 20})
+    assert three.reply("bada", higher)["refusal"] == (
         "differs_from_an_earlier_answer_in_few_persons"
     )
     (approvals / "made_up.json").unlink()
@@ -286,15 +321,14 @@ def test_consecutive_releases_and_a_withdrawal_are_refused_in_any_run(three: Thr
 
 
 def test_own_answers_need_persons_in_every_cell_and_room_for_their_numbers(three: Three) -> None:
-    own = three.reply("bada", request(mode=Mode.EACH))
-    assert own["refusal"] == ""
-    # Five numbers an exchange; a third of the persons in all.
+    assert three.reply("bada", request(OWN, mode=Mode.EACH))["refusal"] == ""
+    # Eleven numbers an exchange; a third of the persons in all.
     kept = [i for i in range(400) if i % 50 != 7 and i % 40 != 9 and i % 45 != 3]
-    most = len(kept) // 3 // 5
+    most = len(kept) // 3 // 11
     for number in range(2, most + 1):
-        asked = request(exchange=number, mode=Mode.EACH)
+        asked = request(OWN, exchange=number, mode=Mode.EACH)
         assert three.reply("bada", asked)["refusal"] == ""
-    more = request(exchange=most + 1, mode=Mode.EACH)
+    more = request(OWN, exchange=most + 1, mode=Mode.EACH)
     assert three.reply("bada", more)["refusal"] == "too_many_numbers"
     assert three.reply("bada", request(exchange=most + 2))["refusal"] == ""
 
@@ -400,3 +434,82 @@ def test_the_hub_may_not_show_fewer_persons_with_the_outcome_than_approved(three
     three.approve("bada", minimum_outcome=3)
     low = low.model_copy(update={"exchange": 2})
     assert three.reply("bada", low)["refusal"] == ""
+
+
+def test_the_hub_may_not_show_sums_of_fewer_persons_than_approved(three: Three) -> None:
+    (three.sites["bada"].paths.approvals / "made_up.json").unlink()
+    three.approve("bada", minimum_persons=50, minimum_outcome=50)
+    few = "fewer_persons_to_be_shown_than_approved"
+    low = request().model_copy(update={"minimum_outcome": 50})
+    assert three.reply("bada", low)["refusal"] == few
+    enough = low.model_copy(update={"minimum_persons": 50, "exchange": 2})
+    assert three.reply("bada", enough)["refusal"] == ""
+
+
+def test_a_sum_of_one_hospital_is_told_to_nobody(three: Three) -> None:
+    step = GlmStep(
+        family=Family.BINOMIAL, design=Design(terms=("1", "age")), outcome="has_event",
+        fits=(Fit(coefficients=(0.0, 0.0)),),
+    )  # fmt: skip
+    for number, query in enumerate((MOMENTS, step), 1):
+        own = request(query, exchange=number, mode=Mode.EACH)
+        assert three.reply("bada", own)["refusal"] == "query_is_answered_in_sums_only"
+
+
+def test_what_can_t_be_computed_is_refused_with_a_code_and_in_the_log(three: Three) -> None:
+    follow_up = FollowUp(stop="age", event="has_event")
+    step = CoxStep(
+        follow_up=follow_up, design=Design(terms=("age",)), coefficients=(0.0,), weights="nobody"
+    )
+    descending = EventGrid(follow_up=follow_up, grid=Grid(edges=(9.0, 0.0)))
+    for number, query in enumerate((step, descending), 1):
+        refused = three.reply("bada", request(query, exchange=number))
+        assert refused["refusal"] == "parameters_do_not_fit"
+    with pytest.raises(RefusalError, match="do not allow the answer"):
+        three.network().total([Moments(design=Design(terms=("age",)), outcome="age")])
+    assert three.log("bada")[2]["verdict"] == "parameters_do_not_fit"
+    folds = GlmStep(
+        family=Family.BINOMIAL, design=Design(terms=("1",)), outcome="has_event",
+        fits=(Fit(coefficients=(0.0,)),),
+    ).to_dict()  # fmt: skip
+    for changed in ({"folds": -100}, {"fits": []}):
+        wrong = {**folds, "parameters": {**folds["parameters"], **changed}}
+        asked = request().model_copy(update={"queries": (wrong,), "exchange": 3})
+        assert three.reply("bada", asked)["refusal"] == "query_not_registered_or_wrong_parameters"
+    events = [entry["event"] for entry in three.log("bada")]
+    assert events == ["refused", "refused", "intended", "sent", "refused", "refused"]
+
+
+def test_a_fault_while_computing_is_refused_and_its_text_is_nowhere(
+    three: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("person 4711")
+
+    monkeypatch.setattr(Moments, "compute", broken)
+    assert three.reply("bada", request())["refusal"] == "could_not_be_computed"
+    [entry] = three.log("bada")
+    assert (entry["refusal"], entry["fault"]) == ("could_not_be_computed", "ValueError")
+    assert "4711" not in three.sites["bada"].paths.audit_log.read_text()
+
+
+def test_two_processes_of_a_hospital_answer_one_after_the_other(three: Three) -> None:
+    """Each alone would answer: of two releases that differ in four persons."""
+    three.build("bada", 0, 396)
+    three.reply("bada", request())
+    (three.sites["bada"].paths.answers).unlink()
+    answered = three.hospitals["bada"].answered
+    began, replies = threading.Event(), []
+
+    def ask() -> None:
+        began.set()
+        replies.append(three.reply("bada", request(run="other"))["refusal"])
+
+    with answered.alone():
+        other = threading.Thread(target=ask)
+        other.start()
+        began.wait(10)
+        other.join(0.5)
+        assert replies == []
+    other.join(30)
+    assert replies == [""]

@@ -91,9 +91,11 @@ def test_noisy_counts_of_persons_are_read_as_counts() -> None:
     assert drawn == pytest.approx([500, 500], abs=0.1)
 
 
-def test_too_many_persons_for_the_fixed_point_are_refused() -> None:
-    with pytest.raises(QueryError, match="too many persons for this clip"):
-        private_words(np.ones((3000, 1)), PARTS, 1000.0, 1.0)
+@pytest.mark.parametrize("persons", [0, 1, 3000])
+def test_whether_a_clip_fits_does_not_tell_how_many_persons_there_are(persons: int) -> None:
+    with pytest.raises(QueryError, match="too long a clip"):
+        private_words(np.ones((persons, 1)), PARTS, 8.0, 1.0)
+    assert len(private_words(np.ones((persons, 1)), PARTS, 7.9, 1.0)) == 1
 
 
 def test_a_budget_is_spent_to_its_end_and_not_beyond() -> None:
@@ -106,3 +108,11 @@ def test_a_budget_is_spent_to_its_end_and_not_beyond() -> None:
 
 def test_an_exact_answer_leaves_no_guarantee() -> None:
     assert Spent(0.1, 1).epsilon(1e-5) == float("inf")
+
+
+def test_who_contributes_no_finite_number_contributes_nothing() -> None:
+    persons = np.array([[2.0, 1.0], [np.nan, 1.0], [1.0, np.inf], [0.5, 0.25]])
+    parts = (Part("visits", ()), Part("days", ()))
+    words = clipped(persons, parts, clip=10.0)
+    assert words[1].tolist() == words[2].tolist() == [0, 0]
+    assert words[[0, 3]].tolist() == clipped(persons[[0, 3]], parts, clip=10.0).tolist()

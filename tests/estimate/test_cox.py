@@ -342,7 +342,7 @@ def test_rows_that_end_before_they_begin_are_refused() -> None:
     rows = divided(rossi(), rossi().person % 4)
     rows = with_columns(rows, start=rows.column("week") + (rows.person == 5))
     follow_up = FollowUp(start="start", stop="week", event="arrest")
-    with pytest.raises(FederationError, match="refused: parameters_do_not_fit"):
+    with pytest.raises(FederationError, match="do not allow the answer: parameters_do_not_fit"):
         fit_cox(network(rows), Cox(follow_up, ARREST.terms))
 
 
@@ -361,11 +361,11 @@ def test_coefficients_that_are_aimed_at_few_persons_are_refused() -> None:
     aimed = CoxStep(
         follow_up=CANCER.follow_up, design=Design(terms=("progrec",)), coefficients=(0.5,)
     )
-    with pytest.raises(FederationError, match="refused: aimed_at_few_persons"):
+    with pytest.raises(FederationError, match="do not allow the answer: aimed_at_few_persons"):
         network(rows).total([aimed])
     assert AIMED == Refusal.AIMED
     beyond = aimed.model_copy(update={"coefficients": (1e6,)})
-    with pytest.raises(FederationError, match="refused"):
+    with pytest.raises(FederationError, match="do not allow the answer"):
         network(rows).total([beyond])
 
 

@@ -247,5 +247,5 @@ def test_a_grid_that_goes_on_when_hardly_anybody_is_left_is_suppressed() -> None
 def test_edges_that_do_not_ascend_are_refused() -> None:
     rows = divided(rossi(), rossi().person % 4)
     model = CoxGrid(FollowUp(stop="week", event="arrest"), (0.0, 26.0, 26.0), ("age", "prio"))
-    with pytest.raises(FederationError, match="refused: parameters_do_not_fit"):
+    with pytest.raises(FederationError, match="do not allow the answer: parameters_do_not_fit"):
         fit_cox_grid(network(rows), model)

@@ -176,7 +176,7 @@ def test_the_longest_contribution_is_reached() -> None:
 
 
 def test_it_is_never_answered_exactly() -> None:
-    with pytest.raises(FederationError, match="h0 refused: parameters_do_not_fit"):
+    with pytest.raises(FederationError, match="do not allow the answer: parameters_do_not_fit"):
         network(sample(np.random.default_rng(7), 400)).total([step((0.0,) * 4)])
     with pytest.raises(QueryError, match="answered with noise only"):
         step((0.0,) * 4).compute(sample(np.random.default_rng(7), 40))

@@ -128,7 +128,7 @@ def test_nobody_is_longer_than_the_clip_and_everybody_counts_one(
 
 def test_it_is_never_answered_exactly() -> None:
     rows = sample(np.random.default_rng(6), 400)
-    with pytest.raises(FederationError, match="h0 refused: parameters_do_not_fit"):
+    with pytest.raises(FederationError, match="do not allow the answer: parameters_do_not_fit"):
         network(rows).total([asked().query()])
     with pytest.raises(QueryError, match="answered with noise only"):
         asked().query().compute(rows)

@@ -125,7 +125,7 @@ def test_a_small_group_refuses_the_table_without_a_number() -> None:
 
 def test_values_besides_the_levels_and_an_empty_table_are_refused() -> None:
     rows = crowd()
-    with pytest.raises(FederationError, match="h0 refused: parameters_do_not_fit"):
+    with pytest.raises(FederationError, match="do not allow the answer: parameters_do_not_fit"):
         table_one(network(rows), TableOne(levels={"x": (0.0, 1.0)}))
     with pytest.raises(EstimationError, match="name columns"):
         table_one(network(rows), TableOne())

@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from pumasi.disclosure.airlock import Outgoing
-from pumasi.errors import FederationError, QueryError, SuppressedError
+from pumasi.errors import FederationError, QueryError, RefusalError, SuppressedError
 from pumasi.federation.cells import Limits
 from pumasi.federation.messages import Mode, Reply, Request
 from pumasi.federation.network import InProcess, Run
-from pumasi.federation.queries import Family, Fit, GlmStep, Moments
+from pumasi.federation.queries import Family, Fit, GlmStep, Moments, ProfileLikelihood
 from pumasi.federation.query import query_from_dict, query_types
 from pumasi.federation.rows import Design, Rows
 from tests.estimate.hospitals import divided, holdings, network, rows_of
 
 MOMENTS = Moments(design=Design(terms=("x",)))
+PROFILE = ProfileLikelihood(
+    family=Family.BINOMIAL, treatment="flag", outcome="y", grid=(-0.5, 0.0, 0.5)
+)
 
 
 def hospital_rows(n: int, cases: int) -> Rows:
@@ -32,13 +35,13 @@ def test_a_total_is_the_sum_over_hospitals() -> None:
 
 
 def test_each_is_every_hospitals_own_and_must_reach_the_minimum() -> None:
-    rows = divided(hospital_rows(400, 50), np.arange(400) % 4)
-    [answers] = network(rows).each([MOMENTS])
+    rows = divided(hospital_rows(400, 200), np.arange(400) // 2 % 4)
+    [answers] = network(rows).each([PROFILE])
     assert [answer.hospital for answer in answers] == ["h0", "h1", "h2", "h3"]
-    assert [float(answer["persons"]) for answer in answers] == [100, 100, 100, 100]
-    few = divided(hospital_rows(400, 50), np.where(np.arange(400) < 9, 3, np.arange(400) % 3))
+    assert [float(answer["cells"].sum()) for answer in answers] == [100, 100, 100, 100]
+    few = divided(hospital_rows(400, 200), np.where(np.arange(400) < 9, 3, np.arange(400) % 3))
     run = network(few)
-    [answers] = run.each([MOMENTS])
+    [answers] = run.each([PROFILE])
     assert [answer.hospital for answer in answers] == ["h0", "h1", "h2"]
     assert run.refusals == {"h3": "too_few_persons"}
 
@@ -112,10 +115,40 @@ def test_an_aimed_hessian_is_refused_also_in_a_sum() -> None:
         outcome="y",
         fits=(Fit(coefficients=(-900.0, 100.0)),),
     )
-    with pytest.raises(FederationError, match=r"h[0-3] refused: aimed_at_few_persons"):
+    with pytest.raises(FederationError, match="do not allow the answer: aimed_at_few_persons"):
         network(rows).total([aimed])
     wide = aimed.model_copy(update={"fits": (Fit(coefficients=(0.0, 0.0)),)})
     assert network(rows).total([wide])[0].number("persons") == 2000
+
+
+def test_whose_rows_do_not_allow_an_answer_is_in_no_reply() -> None:
+    """Who chooses the scale can't find a hospital's addend by asking whether it fits."""
+    x = np.where(np.arange(400) % 4 == 1, 1.0, 0.0)
+    held = holdings(
+        {f"h{each}": rows_of({"x": x[each::4]}) for each in range(4)}, Limits(contributors=3)
+    )
+    # The limit of an addend is 2^20 times the scale here; that of h1 is 100 / spread.
+    fits, beyond = (
+        Moments(design=Design(terms=("x",), spread=(spread,)), magnitude=1.0)
+        for spread in (1e-2, 1e-5)
+    )
+    sent: dict[str, dict[str, str]] = {}
+
+    def answering(name: str):  # type: ignore[no-untyped-def]
+        def answer(message: bytes) -> bytes:
+            reply = held[name].answer(message)
+            sent[name] = json.loads(reply)
+            return reply
+
+        return answer
+
+    run = Run(InProcess({name: answering(name) for name in held}), "test")
+    assert run.total([fits])[0]["sums"][0] == pytest.approx(1e4)
+    with pytest.raises(RefusalError, match="do not allow the answer: parameters_do_not_fit") as no:
+        run.total([beyond])
+    assert not any(name in str(no.value) for name in held)
+    assert {reply["refusal"] for reply in sent.values()} == {""}
+    assert len({len(reply["words"]) for reply in sent.values()}) == 1
 
 
 def test_an_approval_may_lower_the_limit_of_outcomes_for_sums() -> None:

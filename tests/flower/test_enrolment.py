@@ -213,3 +213,19 @@ def _greeted(server: HubPlaces, authority: Path) -> bool:
             return safe.recv(1) == b"x"
     finally:
         thread.join()
+
+
+def test_a_hospital_that_is_known_can_t_be_left_out_to_come_back_with_other_keys(enrolled) -> None:  # type: ignore[no-untyped-def]
+    paths, cards, key = enrolled
+    alone, _ = signed_list(cards[:1], key, 2)
+    with pytest.raises(EnrolmentError, match="deul, sup is no longer in the list"):
+        accept_peers(paths, alone)
+    assert read_peers(paths).edition == 1
+
+
+def test_an_edition_has_one_content(enrolled, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    paths, cards, key = enrolled
+    more = [*cards, make_card(SitePaths.of("haneul", tmp_path))]
+    with pytest.raises(EnrolmentError, match="edition 1 is here with another content"):
+        accept_peers(paths, signed_list(more, key)[0])
+    assert accept_peers(paths, signed_list(more, key, 2)[0]).edition == 2

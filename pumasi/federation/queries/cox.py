@@ -25,8 +25,8 @@ import numpy as np
 from pumasi.errors import QueryError
 from pumasi.federation.queries.follow_up import FollowUp, Indices, RiskSets, add_up, risk_sets
 from pumasi.federation.queries.glm import lower_triangle
-from pumasi.federation.queries.moments import case_weights
-from pumasi.federation.query import Counts, Kind, Part, Query, register
+from pumasi.federation.queries.moments import Weighted, case_weights
+from pumasi.federation.query import Counts, Kind, Part, register
 from pumasi.federation.rows import Bools, Design, Floats, Rows
 
 COUNTED = (
@@ -43,7 +43,7 @@ class Ties(StrEnum):
     BRESLOW = "breslow"
 
 
-class CoxModel(Query):
+class CoxModel(Weighted):
     """What all queries of a Cox model have.
 
     Args:
@@ -51,7 +51,6 @@ class CoxModel(Query):
         design: the terms, p of them, without an intercept.
         coefficients: b, one per term.
         ties: what stands for events at one time.
-        weights: column of case weights; None for 1 each.
         offset: column that is added to the linear predictor; None for 0.
         magnitude: size that the sums are expected to have.
     """
@@ -62,17 +61,8 @@ class CoxModel(Query):
     design: Design
     coefficients: tuple[float, ...]
     ties: Ties = Ties.EFRON
-    weights: str | None = None
     offset: str | None = None
     magnitude: float = 1.0
-
-    def weighing(self, rows: Rows) -> Rows:
-        """The rows with a weight."""
-        return rows.where(case_weights(rows, self.weights) > 0)
-
-    def subsets(self, rows: Rows) -> list[Rows]:
-        """Every set of rows that some part of the answer is computed of."""
-        return [self.weighing(rows)]
 
     def eta(self, rows: Rows, x: Floats) -> Floats:
         """The linear predictor, shape (n,).
@@ -147,7 +137,6 @@ class CoxStep(StratifiedCox):
 
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
         """See the class."""
-        rows = self.weighing(rows)
         found = self.likelihood(rows)
         return {
             **counted(rows, self.follow_up.events(rows)),
@@ -178,7 +167,6 @@ class CoxMeat(StratifiedCox):
 
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
         """See the class."""
-        rows = self.weighing(rows)
         u = rows.by_person(self.likelihood(rows).residuals())
         return {
             **counted(rows, self.follow_up.events(rows)),

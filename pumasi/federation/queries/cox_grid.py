@@ -32,8 +32,7 @@ class _CoxGrid(CoxModel):
     grid: Grid
 
     def placed(self, rows: Rows) -> tuple[Rows, Indices, Indices, Indices]:
-        """The rows with a weight that are at risk in an interval, and `Grid.on_grid` of them."""
-        rows = self.weighing(rows)
+        """The rows that are at risk in an interval, and `Grid.on_grid` of them."""
         start, stop = self.follow_up.times(rows)
         event = self.follow_up.events(rows).astype(np.int64)
         first, last, event = self.grid.on_grid(rows.person, start, stop, event)

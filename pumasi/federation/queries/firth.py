@@ -19,8 +19,8 @@ from pumasi.federation.queries.glm import (
     lower_triangle,
     symmetric,
 )
-from pumasi.federation.queries.moments import as_flag, case_weights
-from pumasi.federation.query import Counts, Kind, Part, Query, register
+from pumasi.federation.queries.moments import Weighted, as_flag, case_weights
+from pumasi.federation.query import Counts, Kind, Part, register
 from pumasi.federation.rows import Design, Floats, Rows
 
 # Smaller than that of other models: Firth's method is for few persons.
@@ -28,7 +28,7 @@ SUM = 16.0
 
 
 @register
-class FirthStep(Query):
+class FirthStep(Weighted):
     """Log-likelihood and its first three derivatives, and how leverages bend the penalty.
 
     With p = expit(eta), case weight w and v = w p (1 - p) the penalty is 1/2 log |I|, where I is
@@ -48,7 +48,6 @@ class FirthStep(Query):
         information: I of the leverages, the lower triangle by rows; None if neither they nor third
             derivatives are asked for.
         intercept: in place of the first coefficient, where the ordinary score is asked for.
-        weights: column of case weights; None for 1 each.
         offset: column that is added to the linear predictor; None for 0.
 
     Parts: `persons`, `cases`, `controls`; `log_likelihood`; `score`, shape (p,); `information`, the
@@ -65,7 +64,6 @@ class FirthStep(Query):
     coefficients: tuple[float, ...]
     information: tuple[float, ...] | None = None
     intercept: float
-    weights: str | None = None
     offset: str | None = None
 
     def parts(self) -> tuple[Part, ...]:

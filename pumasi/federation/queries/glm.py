@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import digamma, expit, gammaln, polygamma, xlogy
 
 from pumasi.errors import QueryError
-from pumasi.federation.queries.moments import case_weights
-from pumasi.federation.query import Counts, Kind, Part, Query, register
-from pumasi.federation.rows import Design, Floats, Rows
+from pumasi.federation.queries.moments import Weighted, case_weights
+from pumasi.federation.query import Counts, Kind, Part, register
+from pumasi.federation.rows import KEYS, Design, Floats, Rows
 
 # Sums of standardised columns over some thousand persons.
 SUM = 1024.0
@@ -46,18 +46,17 @@ class Fit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     coefficients: tuple[float, ...]
-    held_out: int | None = None
+    held_out: Annotated[int, Field(ge=0)] | None = None
     log_dispersion: float = 0.0
 
 
-class _Glm(Query):
+class _Glm(Weighted):
     """What both queries of a generalised linear model have.
 
     Args:
         family: distribution of the outcome.
         design: the terms, p of them.
         outcome: column of the outcome; 0 and 1 of a binomial, counts of the others with a log link.
-        weights: column of case weights; None for 1 each.
         offset: column that is added to the linear predictor; None for 0.
     """
 
@@ -66,7 +65,6 @@ class _Glm(Query):
     family: Family
     design: Design
     outcome: str
-    weights: str | None = None
     offset: str | None = None
 
     def outcome_of(self, rows: Rows) -> Floats:
@@ -111,8 +109,8 @@ class GlmStep(_Glm):
 
     name: ClassVar[str] = "glm_step"
 
-    fits: tuple[Fit, ...]
-    folds: int = 1
+    fits: Annotated[tuple[Fit, ...], Field(min_length=1)]
+    folds: Annotated[int, Field(ge=1, le=KEYS)] = 1
 
     @property
     def size(self) -> int:

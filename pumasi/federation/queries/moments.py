@@ -9,19 +9,33 @@ import numpy as np
 
 from pumasi.errors import QueryError
 from pumasi.federation.query import Counts, Kind, Part, Query, register
-from pumasi.federation.rows import Bools, Design, Floats, Rows, product
+from pumasi.federation.rows import Bools, Design, Floats, Rows, product, rests_on
+
+
+class Weighted(Query):
+    """A query whose rows have case weights. A row of weight 0 is not in it, and is not counted.
+
+    Args:
+        weights: column of case weights; None for 1 each.
+    """
+
+    weights: str | None = None
+
+    def chosen(self, rows: Rows) -> Rows:
+        """The rows of the persons whom `keys` chooses that have a weight."""
+        rows = self.keys.chosen(rows)
+        return rows.where(case_weights(rows, self.weights) > 0)
 
 
 @register
-class Moments(Query):
+class Moments(Weighted):
     """Weighted sums of terms and of their squares: sum w, sum w x, sum w x^2 over rows.
 
     Terms of two levels are screened: a column that is 1 in few persons with, or without the outcome
-    is not used, and nothing of it is shown.
+    is not used, and nothing of it or of a product with it is shown.
 
     Args:
         design: the terms, p of them; standardised as it says.
-        weights: column of case weights; None for 1 each.
         outcome: column of 0 and 1; persons with it, and without it, must reach the minimum.
         flags: those of the terms that are 0 and 1, f of them, to be screened by the outcome.
         magnitude: size that the values of terms are expected to have.
@@ -36,7 +50,6 @@ class Moments(Query):
     kind: ClassVar[Kind] = Kind.DESCRIPTIVE
 
     design: Design
-    weights: str | None = None
     outcome: str | None = None
     flags: tuple[str, ...] = ()
     magnitude: float = 1024.0
@@ -97,7 +110,7 @@ class Moments(Query):
             return parts
         passed = np.asarray(parts["levels"].all(axis=(1, 2)))
         failed = {flag for flag, enough in zip(self.flags, passed, strict=True) if not enough}
-        hidden = np.array([term in failed for term in self.design.terms])
+        hidden = np.array([rests_on(term, failed) for term in self.design.terms])
         blank = {name: np.where(hidden, np.nan, parts[name]) for name in ("sums", "squares")}
         return {**parts, **blank}
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import expit
 
 from pumasi.auroc import auroc
+from pumasi.errors import QueryError
 from pumasi.federation.queries.moments import as_flag
 from pumasi.federation.query import Counts, Kind, Part, Query, register
 from pumasi.federation.rows import Design, Floats, Keys, Rows
@@ -45,6 +46,7 @@ class OwnPerformance(Query):
     name: ClassVar[str] = "own_performance"
     kind: ClassVar[Kind] = Kind.LEARNING
     additive: ClassVar[bool] = False
+    own: ClassVar[bool] = True
 
     design: Design
     coefficients: tuple[float, ...]
@@ -62,6 +64,10 @@ class OwnPerformance(Query):
             Part("areas", (2,)),
             Part("bounds", (2, 2)),
         )
+
+    def subsets(self, rows: Rows) -> list[Rows]:
+        """See the base: all, those who are learned from, those who are judged on."""
+        return [rows, self.learning.chosen(rows), self.testing.chosen(rows)]
 
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
         """See the class."""
@@ -101,7 +107,11 @@ class OwnPerformance(Query):
 
 
 def ridge(x: Floats, y: np.typing.NDArray[np.bool_], penalty: float) -> Floats:
-    """Coefficients of a ridge logistic model by Newton's method, shape (p,); the first is free."""
+    """Coefficients of a ridge logistic model by Newton's method, shape (p,); the first is free.
+
+    Raises:
+        QueryError: terms are collinear, and the penalty is 0.
+    """
     free = np.diag([0.0] + [penalty] * (x.shape[1] - 1))
     b = np.zeros(x.shape[1])
     for _ in range(MAXIMUM_STEPS):
@@ -109,5 +119,8 @@ def ridge(x: Floats, y: np.typing.NDArray[np.bool_], penalty: float) -> Floats:
         gradient = x.T @ (y - p) - free @ b
         if np.linalg.norm(gradient) <= TOLERANCE * len(y):
             break
-        b = b + np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + free, gradient)
+        try:
+            b = b + np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + free, gradient)
+        except np.linalg.LinAlgError:
+            raise QueryError("terms are collinear here: the own model needs a penalty") from None
     return b

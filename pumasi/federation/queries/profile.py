@@ -40,6 +40,7 @@ class ProfileLikelihood(Query):
 
     name: ClassVar[str] = "profile_likelihood"
     kind: ClassVar[Kind] = Kind.EFFECT
+    own: ClassVar[bool] = True
 
     family: Family
     treatment: str

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from pumasi.federation.queries.follow_up import FollowUp, Grid, Indices
-from pumasi.federation.queries.moments import case_weights
+from pumasi.federation.queries.moments import Weighted
 from pumasi.federation.query import Counts, Kind, Part, Query, register
 from pumasi.federation.rows import Bools, Floats, Rows
 
@@ -86,7 +86,7 @@ class _ByGroup(_Table):
 
 
 @register
-class EventGrid(_Table):
+class EventGrid(_Table, Weighted):
     """Which intervals may be asked for: persons with an event in them, adjacent ones merged.
 
     Intervals are merged from the left until every group has enough persons with an event of each
@@ -95,7 +95,6 @@ class EventGrid(_Table):
     that without its last one there were too few: choose edges no finer than may be told.
 
     Args:
-        weights: column of case weights; rows of weight 0 are left out.
 
     Parts: `persons`; `events`, sent as (g, c, m, m), shown as (g, c, m): at the last interval of
     each merged one the persons with an event in it, nan at the others; `moved`, sent as (g, m, m),
@@ -104,8 +103,6 @@ class EventGrid(_Table):
 
     name: ClassVar[str] = "event_grid"
     kind: ClassVar[Kind] = Kind.DESCRIPTIVE
-
-    weights: str | None = None
 
     def parts(self) -> tuple[Part, ...]:
         """See the class."""
@@ -118,7 +115,6 @@ class EventGrid(_Table):
 
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
         """See the class."""
-        rows = rows.where(case_weights(rows, self.weights) > 0)
         events, moved = zip(*(self.spans(group) for group in self.groups(rows)), strict=True)
         return {
             "persons": np.asarray(float(rows.persons())),

@@ -8,20 +8,19 @@ from typing import ClassVar
 import numpy as np
 
 from pumasi.errors import QueryError
-from pumasi.federation.queries.moments import as_flag, case_weights
-from pumasi.federation.query import Counts, Kind, Part, Query, register
+from pumasi.federation.queries.moments import Weighted, as_flag, case_weights
+from pumasi.federation.query import Counts, Kind, Part, register
 from pumasi.federation.rows import Design, Floats, Rows, product
 
 
 @register
-class Levels(Query):
+class Levels(Weighted):
     """Persons and weights by level and group: what proportions are made of, or only which may be.
 
     Args:
         levels: for each of c columns its levels: no row has another, and at least two are named.
         columns: their names, or products of them.
         group: column of 0 and 1; None for one group of all.
-        weights: column of case weights; None for 1 each.
         screens: whether verdicts are asked for, in place of counts.
 
     With L the levels of all columns together, in order, and g groups, parts: `persons`, how many
@@ -37,7 +36,6 @@ class Levels(Query):
     columns: tuple[str, ...]
     levels: tuple[tuple[float, ...], ...]
     group: str | None = None
-    weights: str | None = None
     screens: bool
 
     def parts(self) -> tuple[Part, ...]:
@@ -88,13 +86,12 @@ class Levels(Query):
 
 
 @register
-class GroupMoments(Query):
+class GroupMoments(Weighted):
     """Weighted sums of terms and of their squares, by group.
 
     Args:
         design: the terms, p of them; standardised as it says.
         group: column of 0 and 1; None for one group of all.
-        weights: column of case weights; None for 1 each.
 
     Parts, of g groups: `persons`; `weight`, sum w, and `weight_squares`, sum w^2, shape (g,);
     `sums` and `squares`, sum w x and sum w x^2, shape (p, g).
@@ -105,7 +102,6 @@ class GroupMoments(Query):
 
     design: Design
     group: str | None = None
-    weights: str | None = None
 
     def parts(self) -> tuple[Part, ...]:
         """See the class."""
