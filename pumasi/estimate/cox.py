@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pumasi.errors import EstimationError
-from pumasi.estimate.newton import Point, loaded, maximise, newton_step, standardise
+from pumasi.estimate.newton import Point, maximise, newton_step, require_maximum, standardise
 from pumasi.federation.network import Total, Totals
 from pumasi.federation.queries import CoxMeat, CoxStep, FollowUp, Ties
 from pumasi.federation.queries.cox import StratifiedCox
@@ -29,9 +29,6 @@ from pumasi.federation.queries.glm import symmetric
 from pumasi.federation.query import Query
 from pumasi.federation.rows import ALL_PERSONS, Floats, Keys
 
-# A direction in which less than this share of the information of b = 0 is left has no maximum: the
-# information falls by a factor e with every unit of log hazard ratio that Newton's method adds.
-MONOTONE = 1e-5
 ADVICE = "is there a term that only persons without the event have? Use a ridge penalty"
 
 
@@ -213,7 +210,7 @@ class ShapeOfLikelihood:
             self._require_information(point)
             self.first, self.null = point.information, point.objective
         elif self.penalty == 0:
-            self._require_maximum(self.first, point.information)
+            require_maximum(self.first, point.information, self.terms, "log hazard ratio")
         return Point(
             objective=float(point.objective - self.penalty * at @ at / 2),
             gradient=np.asarray(point.gradient - self.penalty * at),
@@ -225,16 +222,6 @@ class ShapeOfLikelihood:
             raise EstimationError(
                 f"{self.event}: no event of a row with a weight, or none while rows that differ in "
                 f"{', '.join(self.terms)} are at risk"
-            )
-
-    def _require_maximum(self, first: Floats, information: Floats) -> None:
-        root = np.linalg.inv(np.linalg.cholesky(first))
-        shares, directions = np.linalg.eigh(root @ information @ root.T)
-        if shares[0] < MONOTONE:
-            named = ", ".join(loaded(self.terms, root.T @ directions[:, 0]))
-            raise EstimationError(
-                f"{named}: the likelihood rises without end, the log hazard ratio has no finite "
-                f"value. Leave it out, or use a ridge penalty"
             )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import logit
 
 from pumasi.errors import EstimationError
-from pumasi.estimate.newton import Point, maximise, newton_step, standardise
+from pumasi.estimate.newton import Point, maximise, newton_step, require_maximum, standardise
 from pumasi.federation.network import Total, Totals
 from pumasi.federation.queries import Family, Fit, GlmMeat, GlmStep
 from pumasi.federation.queries.glm import symmetric
@@ -31,6 +31,7 @@ from pumasi.federation.rows import ALL_PERSONS, INTERCEPT, Design, Floats, Keys
 # Standard deviations of log-odds that no standardised term reaches unless it separates.
 SEPARATED = 15.0
 ADVICE = "is the outcome separated? Use a ridge penalty or Firth's method"
+DISPERSED = "do counts vary more than Poisson's? If they do not, fit a Poisson model"
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Standard:
         return self.network.total(queries)
 
     def start(self, size: int) -> Floats:
-        """The intercept that the mean of the outcome asks for, and nothing else; shape (size,).
+        """The intercept that the means of outcome and offset ask for, nothing else; shape (size,).
 
         From 0 the first step of a log link goes far beyond the maximum: few persons weigh all.
 
@@ -139,11 +140,12 @@ class Standard:
         """
         mean, at = self.mean_outcome, np.zeros(size)
         if self.model.family is Family.GAUSSIAN:
-            at[0] = mean
-        elif mean <= 0 or (self.model.family is Family.BINOMIAL and mean >= 1):
+            at[0] = mean - self.mean_offset
+            return at
+        if mean <= 0 or (self.model.family is Family.BINOMIAL and mean >= 1):
             raise EstimationError(f"{self.model.outcome} is the same in all rows of the network")
-        else:
-            at[0] = logit(mean) if self.model.family is Family.BINOMIAL else np.log(mean)
+        at[0] = logit(mean) if self.model.family is Family.BINOMIAL else np.log(mean)
+        at[0] -= self.mean_offset
         return at
 
     def back(self) -> Floats:
@@ -161,12 +163,21 @@ class Standard:
             model.terms,
             model.outcome if model.family is Family.BINOMIAL else None,
             flags=model.flags if model.family is Family.BINOMIAL else (),
-            besides=(model.outcome,),
+            besides=(model.outcome, *([model.offset] if model.offset else [])),
             weights=model.weights,
             keys=model.keys,
             magnitude=model.magnitude,
         )
-        self.weight, self.mean_outcome = found.weight, found.means[0]
+        self.weight, self.mean_outcome = found.weight, float(found.means[0])
+        self.mean_offset = float(found.means[1]) if model.offset else 0.0
+        self.residual = 1.0
+        if model.family is Family.GAUSSIAN:
+            self.residual = float(found.spreads[0])
+            if self.residual <= 1e-6 * abs(self.mean_outcome):
+                raise EstimationError(
+                    f"{model.outcome} is the same in all rows of the network, or varies too little "
+                    f"for values of the magnitude {model.magnitude:g}"
+                )
         design = found.design
         return (
             Design(
@@ -187,13 +198,18 @@ class _Fitting(Standard):
         self.fits = [(penalty, fold) for penalty in model.penalties for fold in held_out]
         self.dispersed = model.family is Family.NEGATIVE_BINOMIAL
         self.size = len(self.design.terms) + self.dispersed
+        self.first: list[Point] = []
 
     def result(self) -> GlmResult:
         start = [self.start(self.size) for _ in self.fits]
-        found = maximise(self._points, start, self._step, ADVICE)
+        found = maximise(self._points, start, self._step, DISPERSED if self.dispersed else ADVICE)
         at, total = found.at, self.total
         chosen, held_out = self._best(total)
         information = found.points[chosen].information
+        if self.fits[chosen][0] == 0 and self.model.family is not Family.GAUSSIAN:
+            q = len(self.design.terms)
+            first = self.first[chosen].information[:q, :q]
+            require_maximum(first, information[:q, :q], self.design.terms, "coefficient")
         covariance = np.linalg.inv(information)
         likelihood, variance = float(total["log_likelihood"][chosen]), None
         if self.model.family is Family.GAUSSIAN:
@@ -225,7 +241,9 @@ class _Fitting(Standard):
         """One exchange: every fit where it is."""
         self._refuse_separation(at)
         self.total = self._step_total(at)
-        return [self._point(k, each) for k, each in enumerate(at)]
+        points = [self._point(k, each) for k, each in enumerate(at)]
+        self.first = self.first or points
+        return points
 
     def _point(self, k: int, at: Floats) -> Point:
         total, penalty = self.total, self._penalty(k)
@@ -260,6 +278,7 @@ class _Fitting(Standard):
             keys=model.keys,
             fits=fits,
             folds=model.folds,
+            residual=self.residual,
         )
         return self.ask([query])[0]
 
@@ -313,6 +332,7 @@ class _Fitting(Standard):
             offset=model.offset,
             keys=model.keys,
             fit=fit,
+            residual=self.residual,
         )
         meat = symmetric(self.ask([query])[0]["meat"])
         return np.asarray(bread @ meat @ bread)

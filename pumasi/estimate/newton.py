@@ -29,6 +29,10 @@ SHORTEST = 0.1
 # Beyond this ratio of its eigenvalues an information of standardised terms tells nothing of one.
 COLLINEAR = 1e10
 
+# A direction in which less than this share of the first information is left has no maximum: the
+# information falls by a factor e with every unit that Newton's method adds to a log ratio.
+MONOTONE = 1e-5
+
 Ask = Callable[[Sequence[Query]], list[Total]]
 
 
@@ -42,6 +46,7 @@ class Standardised:
             products with such a term.
         weight: sum of the case weights of all rows.
         means: of the columns that were asked for besides the terms.
+        spreads: their standard deviations.
         more: answers to the other queries of the exchange.
     """
 
@@ -49,6 +54,7 @@ class Standardised:
     dropped: tuple[str, ...]
     weight: float
     means: Floats
+    spreads: Floats
     more: list[Total]
 
 
@@ -72,7 +78,7 @@ def standardise(
         outcome: column of 0 and 1 that enough persons must have, and by which `flags` are screened;
             None if it has other values.
         flags: terms of two levels that must be held by enough persons.
-        besides: columns whose mean is asked for, too.
+        besides: columns whose mean and deviation are asked for, too.
         weights: column of case weights.
         keys: persons who are learned from.
         magnitude: size that the columns are expected to have.
@@ -106,7 +112,10 @@ def standardise(
         center=tuple(float(mean[j]) for j in kept),
         spread=tuple(float(np.sqrt(variance[j])) for j in kept),
     )
-    return Standardised(standard, dropped, weight, mean[len(terms) :], others)
+    means, variances = mean[len(terms) :], variance[len(terms) :]
+    return Standardised(
+        standard, dropped, weight, means, np.sqrt(np.maximum(variances, 0.0)), others
+    )
 
 
 @dataclass(frozen=True)
@@ -223,3 +232,25 @@ def loaded(terms: Sequence[str], direction: Floats) -> list[str]:
     """The terms that make a direction, shape (q,): those above a tenth of the largest."""
     size = np.abs(direction)
     return [term for term, of in zip(terms, size, strict=True) if of > 0.1 * size.max()]
+
+
+def require_maximum(first: Floats, information: Floats, terms: Sequence[str], what: str) -> None:
+    """Refuse a fit whose likelihood rises without end in a direction.
+
+    Args:
+        first: information of the p terms where the fit began, shape (p, p).
+        information: where it is.
+        terms: p of them.
+        what: has no finite value.
+
+    Raises:
+        EstimationError: in a direction nothing of the information is left; the terms are named.
+    """
+    root = np.linalg.inv(np.linalg.cholesky(first))
+    shares, directions = np.linalg.eigh(root @ information @ root.T)
+    if shares[0] < MONOTONE:
+        named = ", ".join(loaded(terms, root.T @ directions[:, 0]))
+        raise EstimationError(
+            f"{named}: the likelihood rises without end, the {what} has no finite value. Leave it "
+            "out, or use a ridge penalty"
+        )

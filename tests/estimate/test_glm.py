@@ -230,3 +230,52 @@ def test_all_weights_zero_is_refused() -> None:
     )
     with pytest.raises(SuppressedError, match="fewer persons than may be shown in persons"):
         fit_glm(network(rows), Glm(Family.BINOMIAL, ("age",), "affair", weights="w"))
+
+
+@pytest.mark.parametrize("family", [Family.BINOMIAL, Family.POISSON])
+def test_a_rare_term_without_any_event_has_no_coefficient(family: Family) -> None:
+    """Its standard deviations are small: what tells is that nothing of the information is left."""
+    rng = np.random.default_rng(1)
+    rare, x = rng.random(6000) < 0.02, rng.normal(size=6000)
+    y = (rng.random(6000) < 0.3) & ~rare
+    rows = divided(rows_of({"x": x, "rare": rare, "y": y}), np.arange(6000) % 4)
+    with pytest.raises(EstimationError, match="rare: the likelihood rises without end"):
+        fit_glm(network(rows), Glm(family, ("x", "rare"), "y"))
+    found = fit_glm(network(rows), Glm(family, ("x", "rare"), "y", penalties=(1.0,)))
+    assert found.coefficients[2] < -1
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e3, 365.25])
+def test_person_time_may_have_any_unit(unit: float) -> None:
+    """Authority: statsmodels' Poisson model with the same offset, to 1e-6."""
+    rng = np.random.default_rng(2)
+    x, years = rng.normal(size=4000), rng.uniform(0.2, 2, 4000)
+    y = rng.poisson(0.3 * years * np.exp(0.2 * x))
+    rows = rows_of({"x": x, "y": y, "time": np.log(years * unit)})
+    found = fit_glm(
+        network(divided(rows, rows.person % 4)), Glm(Family.POISSON, ("x",), "y", offset="time")
+    )
+    model = sm.GLM(y, sm.add_constant(x), sm.families.Poisson(), offset=np.log(years * unit)).fit()
+    assert found.coefficients == pytest.approx(model.params, abs=1e-6)
+    assert found.standard_errors == pytest.approx(model.bse, abs=1e-6)
+    assert found.exchanges <= 8
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
+def test_a_linear_outcome_may_have_any_unit(unit: float) -> None:
+    """Authority: statsmodels' ordinary least squares, to 1e-6 of the unit."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=40_000)
+    y = (2 + 0.3 * x + rng.normal(size=40_000)) * unit
+    rows = rows_of({"x": x, "y": y})
+    model = Glm(Family.GAUSSIAN, ("x",), "y", robust=True, magnitude=max(1024, unit))
+    found = fit_glm(network(divided(rows, rows.person % 4)), model)
+    exact = sm.OLS(y, sm.add_constant(x)).fit(cov_type="HC0")
+    assert found.coefficients / unit == pytest.approx(exact.params / unit, abs=1e-6)
+    assert found.standard_errors / unit == pytest.approx(exact.bse / unit, abs=1e-6)
+
+
+def test_a_linear_outcome_that_does_not_vary_is_refused() -> None:
+    rows = rows_of({"x": np.arange(400) % 7, "y": np.full(400, 3.0)})
+    with pytest.raises(EstimationError, match="y is the same in all rows"):
+        fit_glm(network(divided(rows, rows.person % 4)), Glm(Family.GAUSSIAN, ("x",), "y"))

@@ -58,6 +58,8 @@ class _Glm(Weighted):
         design: the terms, p of them.
         outcome: column of the outcome; 0 and 1 of a binomial, counts of the others with a log link.
         offset: column that is added to the linear predictor; None for 0.
+        residual: size that residuals are expected to have: of a gaussian the deviation of the
+            outcome, of the others 1.
     """
 
     kind: ClassVar[Kind] = Kind.LEARNING
@@ -66,6 +68,7 @@ class _Glm(Weighted):
     design: Design
     outcome: str
     offset: str | None = None
+    residual: Annotated[float, Field(gt=0)] = 1.0
 
     def outcome_of(self, rows: Rows) -> Floats:
         """The outcome, shape (n,).
@@ -128,9 +131,9 @@ class GlmStep(_Glm):
             Part("persons", (), counts=Counts.PERSONS),
             *([self._folds()] if self.folds > 1 else []),
             *(outcome if self.family is Family.BINOMIAL else ()),
-            Part("log_likelihood", (k,), scale=SUM),
-            Part("held_out_log_likelihood", (k,), scale=SUM),
-            Part("score", (k, q), scale=SUM),
+            Part("log_likelihood", (k,), scale=SUM * self.residual**2),
+            Part("held_out_log_likelihood", (k,), scale=SUM * self.residual**2),
+            Part("score", (k, q), scale=SUM * self.residual),
             Part("information", (k, q * (q + 1) // 2), scale=SUM),
         )
 
@@ -199,7 +202,7 @@ class GlmMeat(_Glm):
         q = len(self.design.terms) + (self.family is Family.NEGATIVE_BINOMIAL)
         return (
             Part("persons", (), counts=Counts.PERSONS),
-            Part("meat", (q * (q + 1) // 2,), scale=SUM),
+            Part("meat", (q * (q + 1) // 2,), scale=SUM * self.residual**2),
         )
 
     def compute(self, rows: Rows) -> Mapping[str, Floats]:
