@@ -76,6 +76,7 @@ def withdraw(
             held = purge_raw(paths, everybody, progress)
             discard(config, paths)
             _drop_warehouse(paths, progress)
+            _drop_keys_of_checks(paths)
             releases = purge_releases(paths, everybody, at)
             save_tombstones(paths, [replace(each, is_purged=True) for each in open_again])
     return Withdrawal(
@@ -128,3 +129,9 @@ def _drop_warehouse(paths: SitePaths, progress: Progress) -> None:
         for file in (paths.warehouse, Path(f"{paths.warehouse}.wal")):
             file.unlink(missing_ok=True)
         shutil.rmtree(f"{paths.warehouse}.tmp", ignore_errors=True)
+
+
+def _drop_keys_of_checks(paths: SitePaths) -> None:
+    """Delete what the last build's checks name rows in; the next build's write it anew."""
+    paths.offenders.unlink(missing_ok=True)
+    shutil.rmtree(paths.data_docs, ignore_errors=True)

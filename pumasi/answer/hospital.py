@@ -167,9 +167,9 @@ class Hospital:
         if request.subject not in self.tasks:
             raise RefusedError(Refusal.SUBJECT)
         kinds = {query.kind for query in queries}
-        approval = require_approval(request.subject, kinds, self.paths, now.date())
         asked = set(request.contributors)
-        if asked != set(approval.contributors) or not asked <= set(self.public_keys):
+        approval = require_approval(request.subject, kinds, asked, self.paths, now.date())
+        if not asked <= set(self.public_keys):
             raise RefusedError(Refusal.CONTRIBUTORS)
         if (
             request.minimum_persons < approval.minimum_persons

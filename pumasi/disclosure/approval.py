@@ -172,8 +172,17 @@ def approvals(paths: SitePaths) -> list[str]:
     return sorted(file.stem for file in paths.approvals.glob("*.json"))
 
 
-def require_approval(subject: str, kinds: set[Kind], paths: SitePaths, on: date) -> Approval:
+def require_approval(
+    subject: str, kinds: set[Kind], contributors: set[str], paths: SitePaths, on: date
+) -> Approval:
     """The approval under which queries of these kinds are answered for the subject on that day.
+
+    Args:
+        subject: task or study.
+        kinds: of the queries.
+        contributors: all hospitals that are asked.
+        paths: of the hospital.
+        on: the day.
 
     Raises:
         RefusedError: there is none; the code says what is lacking of the one that comes nearest.
@@ -183,14 +192,16 @@ def require_approval(subject: str, kinds: set[Kind], paths: SitePaths, on: date)
         approval = load(paths.approvals / f"{name}.json", paths)
         if approval is None or approval.subject != subject:
             continue
-        refusal = _lacks(approval, kinds, paths, on)
+        refusal = _lacks(approval, kinds, contributors, paths, on)
         if refusal is None:
             return approval
         refusals.append(refusal)
     raise RefusedError(refusals[-1] if refusals else Refusal.NOT_APPROVED)
 
 
-def _lacks(approval: Approval, kinds: set[Kind], paths: SitePaths, on: date) -> Refusal | None:
+def _lacks(
+    approval: Approval, kinds: set[Kind], contributors: set[str], paths: SitePaths, on: date
+) -> Refusal | None:
     if _revoked(paths, approval.id).exists():
         return Refusal.REVOKED
     if on > approval.expires:
@@ -199,6 +210,8 @@ def _lacks(approval: Approval, kinds: set[Kind], paths: SitePaths, on: date) -> 
         return Refusal.KIND
     if Kind.EFFECT in kinds and approval.protocol is None:
         return Refusal.NO_PROTOCOL
+    if contributors != set(approval.contributors):
+        return Refusal.CONTRIBUTORS
     return None
 
 

@@ -239,7 +239,8 @@ class Run:
         ]
 
     def each(self, queries: Sequence[Query]) -> list[list[Answer]]:
-        """As `Network.each`."""
+        """As `Network.each`; `refusals` are of this exchange."""
+        self.refusals = {}
         answers = self._asked(Mode.EACH, queries)
         by_hospital = {name: _split(queries, words) for name, words in answers.items()}
         return [

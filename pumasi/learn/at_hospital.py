@@ -121,7 +121,7 @@ def judge_at(
     log_odds = model.intercept + Design(terms=model.terms).matrix(test) @ np.array(
         model.coefficients
     )
-    area = auroc(outcome, log_odds)
+    area = auroc(outcome, log_odds, test.person)
     risk = np.clip(expit(log_odds), SMALLEST_RISK, 1 - SMALLEST_RISK)
     return Judged(
         hospital=hospital,

@@ -172,7 +172,8 @@ def fit(task: Task, rows: pa.Table, release: str) -> Model:
     outcome = observed[task.outcome].to_numpy(zero_copy_only=False).astype(bool)
     features = _matrix(task, observed)
     test = observed["split_key"].to_numpy() >= FIRST_TEST_KEY
-    _require_cases(task, observed["person_id"].to_numpy(), outcome, test)
+    person = observed["person_id"].to_numpy()
+    _require_cases(task, person, outcome, test)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     pipeline.fit(features[~test], outcome[~test])
     coefficients, intercept = _unstandardised(pipeline)
@@ -191,7 +192,7 @@ def fit(task: Task, rows: pa.Table, release: str) -> Model:
         n_excluded=len(chosen) - len(kept),
         n_incomplete=len(kept) - len(complete),
         n_outcome_not_observed=len(complete) - len(observed),
-        auroc=auroc(outcome[test], risk),
+        auroc=auroc(outcome[test], risk, person[test]),
         calibration_slope=calibration_slope(outcome[test], risk),
         calibration_intercept=calibration_intercept(outcome[test], risk),
     )

@@ -280,8 +280,11 @@ def test_what_killed_processes_left_goes_too(tmp_path: Path, fhir_project: Compi
     for folder in [*left, root / "warehouse.duckdb.tmp"]:
         shutil.copytree(raw, folder)
     (site.paths.reading / "landing" / "Patient.ndjson").write_text(f'{{"id": "{GONE}"}}')
+    site.paths.offenders.write_text("check,key\nperson.age_is_plausible,4711\n")
+    site.paths.data_docs.mkdir()
     site.withdraw()
     assert site.found() == set()
+    assert not site.paths.offenders.exists() and not site.paths.data_docs.exists()
     assert [path.name for path in site.paths.reading.iterdir()] == [".lock"]
     assert not any(folder.exists() for folder in left)
 

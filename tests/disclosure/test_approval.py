@@ -32,6 +32,7 @@ APPROVAL = Approval(
     contributors=("bada", "sup", "tiny"),
 )
 LEARNING = {Kind.LEARNING}
+ALL = set(APPROVAL.contributors)
 
 
 @pytest.fixture
@@ -48,14 +49,14 @@ def key(tmp_path: Path) -> Path:
 
 def refusal(paths: SitePaths, kinds: set[Kind] = LEARNING, on: date = LAST) -> Refusal:
     with pytest.raises(RefusedError) as error:
-        require_approval("asthma_exacerbation", kinds, paths, on)
+        require_approval("asthma_exacerbation", kinds, ALL, paths, on)
     return error.value.refusal
 
 
 def test_an_approval_counts_until_its_last_day(paths: SitePaths, key: Path) -> None:
     assert refusal(paths) is Refusal.NOT_APPROVED
     sign(APPROVAL, key, "secret", paths)
-    assert require_approval("asthma_exacerbation", LEARNING, paths, LAST) == APPROVAL
+    assert require_approval("asthma_exacerbation", LEARNING, ALL, paths, LAST) == APPROVAL
     assert refusal(paths, on=LAST + timedelta(days=1)) is Refusal.EXPIRED
     assert state("asthma_2026", paths, LAST) == "valid"
     assert state("asthma_2026", paths, LAST + timedelta(days=1)) == "expired"
@@ -64,7 +65,7 @@ def test_an_approval_counts_until_its_last_day(paths: SitePaths, key: Path) -> N
 def test_another_task_or_kind_is_not_approved(paths: SitePaths, key: Path) -> None:
     sign(APPROVAL, key, "secret", paths)
     with pytest.raises(RefusedError, match="not_approved"):
-        require_approval("fabry_screening", LEARNING, paths, LAST)
+        require_approval("fabry_screening", LEARNING, ALL, paths, LAST)
     assert refusal(paths, {Kind.EFFECT}) is Refusal.KIND
 
 
@@ -74,7 +75,7 @@ def test_an_effect_needs_the_hash_of_a_locked_protocol(paths: SitePaths, key: Pa
     assert refusal(paths, {Kind.EFFECT}) is Refusal.NO_PROTOCOL
     locked = effect.model_copy(update={"id": "locked", "protocol": "ab" * 32})
     sign(locked, key, "secret", paths)
-    assert require_approval("asthma_exacerbation", {Kind.EFFECT}, paths, LAST) == locked
+    assert require_approval("asthma_exacerbation", {Kind.EFFECT}, ALL, paths, LAST) == locked
 
 
 def test_anybody_revokes_and_nothing_revives_it(paths: SitePaths, key: Path) -> None:
@@ -134,3 +135,17 @@ def test_the_minimum_of_persons_can_t_be_lowered() -> None:
         Approval.model_validate({**APPROVAL.model_dump(), "minimum_outcome": 2})
     with pytest.raises(ValueError, match="at least 3 items"):
         Approval.model_validate({**APPROVAL.model_dump(), "contributors": ("tiny", "sup")})
+
+
+def test_the_approval_is_that_with_the_contributors_who_are_asked(
+    paths: SitePaths, key: Path
+) -> None:
+    more = APPROVAL.model_copy(update={"id": "a_first", "contributors": (*ALL, "deul")})
+    for approval in (more, APPROVAL):
+        sign(approval, key, "secret", paths)
+    for approval in (more, APPROVAL):
+        asked = set(approval.contributors)
+        found = require_approval("asthma_exacerbation", LEARNING, asked, paths, LAST)
+        assert found == approval
+    with pytest.raises(RefusedError, match="contributors_not_approved"):
+        require_approval("asthma_exacerbation", LEARNING, {"tiny"}, paths, LAST)

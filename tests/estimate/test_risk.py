@@ -5,7 +5,8 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from pumasi.auroc import auroc
 from pumasi.errors import EstimationError, FederationError, QueryError, SuppressedError
@@ -145,8 +146,11 @@ def test_variance_is_that_between_persons() -> None:
         + 2 * n / (n - 1) * (u @ v) / (y.sum() * (~y).sum())
     )
     assert found.variance == pytest.approx(variance, rel=0.01)
-    exact = auroc(y, expit(score))
-    assert found.upper - found.lower > 1.2 * (exact.upper - exact.lower)
+    exact = auroc(y, expit(score), rows.person)
+    half = (logit(exact.upper) - logit(exact.lower)) / 2 * exact.estimate * (1 - exact.estimate)
+    assert (half / norm.ppf(0.975)) ** 2 == pytest.approx(variance, rel=1e-9)
+    apart = auroc(y, expit(score))
+    assert found.upper - found.lower > 1.2 * (apart.upper - apart.lower)
 
 
 def test_calibration_is_that_of_metrics_and_statsmodels() -> None:

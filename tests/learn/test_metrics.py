@@ -91,6 +91,21 @@ def test_area_needs_two_persons_of_each_kind() -> None:
         auroc(np.array([True, False, False]), np.array([0.3, 0.2, 0.1]))
 
 
+def test_rows_of_a_person_are_no_persons() -> None:
+    outcome, risk = simulated(300)
+    once = auroc(outcome, risk)
+    person = np.tile(np.arange(300), 5)
+    five = auroc(np.tile(outcome, 5), np.tile(risk, 5), person)
+    assert (five.estimate, five.lower, five.upper) == pytest.approx(
+        (once.estimate, once.lower, once.upper), abs=1e-12
+    )
+    apart = auroc(np.tile(outcome, 5), np.tile(risk, 5))
+    assert apart.upper - apart.lower < (once.upper - once.lower) / 2
+    with pytest.raises(TaskError, match="got 1 and 2"):
+        rows = np.array([True, True, False, False])
+        auroc(rows, np.array([0.9, 0.2, 0.3, 0.1]), np.array([1, 1, 2, 3]))
+
+
 def test_perfect_order_has_no_interval() -> None:
     found = auroc(np.array([True, True, False, False]), np.array([0.9, 0.8, 0.2, 0.1]))
     assert found.estimate == 1

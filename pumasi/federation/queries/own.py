@@ -83,7 +83,7 @@ class OwnPerformance(Query):
             given = self.design.matrix(testing) @ np.asarray(self.coefficients)
             own = self._own(learning, testing)
             for number, log_odds in enumerate((given, own)):
-                found = auroc(outcome, log_odds)
+                found = auroc(outcome, log_odds, testing.person)
                 areas[number] = found.estimate
                 bounds[number] = found.lower, found.upper
         return {
