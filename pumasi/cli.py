@@ -229,14 +229,17 @@ def site_answer(
 @network_app.command("enrol")
 def network_enrol(
     site: Annotated[
-        str | None, typer.Option("--site", help="The part of this hospital, on its own machine.")
+        str | None,
+        typer.Option(
+            "--site", help="The part of this hospital, on its own machine; default PUMASI_SITE."
+        ),
     ] = None,
     card: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="The hub's part: add this hospital; can be repeated."),
     ] = None,
     peers: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --site: keep the hub's signed list.")
+        Path | None, typer.Option(metavar="FILE", help="A hospital's part: keep the hub's list.")
     ] = None,
     hub_key: Annotated[
         str | None, typer.Option(metavar="HEX", help="With --peers, the first time: the hub's key.")
@@ -244,13 +247,17 @@ def network_enrol(
 ) -> None:
     """Enrol hospitals: each makes its own keys, the hub signs the list of the public ones.
 
-    Without options all is done for the hospitals of the network folder, on this machine.
+    With --site or PUMASI_SITE it is the part of that hospital, with --card the hub's. With neither
+    all is done for the hospitals of the network folder, on this machine.
     """
-    if site is None:
+    # Where a variable names a hospital for other commands, a card is the hub's all the same.
+    hospital = site or (None if card else os.environ.get("PUMASI_SITE"))
+    _require_one_part(hospital, card, peers, hub_key)
+    if not hospital:
         _run("orchestration.flower", ["enrol", *(f"--card={each}" for each in card or ())], {})
     from pumasi.answer.enrolment import accept_peers, make_card
 
-    paths = SitePaths.of(get_site(site).id)
+    paths = SitePaths.of(get_site(hospital).id)
     if peers is None:
         make_card(paths)
         typer.echo(f"for the hub, public parts only: {paths.card}")
@@ -263,6 +270,27 @@ def network_enrol(
         raise ConfigError(f"--peers or --hub-key: {error}") from None
     typer.echo(f"edition {kept.edition}: {', '.join(each.name for each in kept.hospitals)}")
     typer.echo(f"its fingerprint, to compare with the other hospitals: {kept.fingerprint}")
+
+
+def _require_one_part(
+    hospital: str | None, card: list[Path] | None, peers: Path | None, hub_key: str | None
+) -> None:
+    """Raise ConfigError for options that are not all of the hub, or all of one hospital."""
+    if card and (hospital or peers or hub_key):
+        raise ConfigError(
+            "--card is the hub's part, --site, --peers and --hub-key are a hospital's: give the "
+            "options of one of them"
+        )
+    if (peers or hub_key) and not hospital:
+        raise ConfigError(
+            "--peers and --hub-key are a hospital's part, and no hospital is named: give --site, "
+            "or set PUMASI_SITE"
+        )
+    if hub_key and not peers:
+        raise ConfigError(
+            "--hub-key is the key of whoever signed the list, and no list is given: name its file "
+            "with --peers"
+        )
 
 
 @network_app.command("register")

@@ -12,10 +12,12 @@ import pytest
 import typer.main
 
 from pumasi.cli import _cell, app, main
-from pumasi.config import load_network, project_root
+from pumasi.config import SitePaths, load_network, project_root
+from pumasi.federation.peers import Peer
 from pumasi.learn.tasks import TASKS
 from pumasi.quality import Outcome
 from tests.extract.extracts import ndjson, patient
+from tests.flower.lists import signed_list
 from tests.quality.record import record
 from tests.release.tiny import TinySite, failed, passed
 
@@ -473,6 +475,52 @@ def test_pruning_says_what_goes_and_what_that_frees(tiny: TinySite, pumasi: Puma
     assert said.out == f"would delete {first.id}\n{size:,} bytes would be freed\n"
     assert pumasi("release", "prune", "--keep", "1").out.startswith(f"deleted {first.id}\n")
     assert pumasi("release", "prune", "--keep", "0").code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--peers", "peers.json"), "no hospital is named: give --site, or set PUMASI_SITE"),
+        (("--hub-key", "ab"), "no hospital is named: give --site, or set PUMASI_SITE"),
+        (("--card", "c", "--site", "tiny"), "--card is the hub's part, --site, --peers and"),
+        (("--card", "c", "--peers", "peers.json"), "--card is the hub's part, --site, --peers and"),
+        (("--site", "tiny", "--hub-key", "ab"), "no list is given: name its file with --peers"),
+    ],
+)
+@pytest.mark.usefixtures("tiny")
+def test_enrolling_with_options_of_two_parts_makes_no_key(
+    network: Path, pumasi: Pumasi, arguments: tuple[str, ...], problem: str
+) -> None:
+    (network / "hub.toml").write_text('name = "T"\ndescription = "Made up."\n', encoding="utf-8")
+    said = pumasi("network", "enrol", *arguments)
+    assert said.code == 1
+    assert problem in said.err
+    home = network.parent / "home"
+    assert not (home / "hub").exists()
+    assert not list(home.glob("sites/*/keys"))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_enrolling_is_the_part_of_the_hospital_that_the_variable_names(
+    network: Path, pumasi: Pumasi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUMASI_SITE", "tiny")
+    (network / "hub.toml").write_text('name = "T"\ndescription = "Made up."\n', encoding="utf-8")
+    said = pumasi("network", "enrol")
+    assert said.code == 0
+    assert said.out.startswith("for the hub, public parts only: ")
+    home = network.parent / "home"
+    assert not (home / "hub").exists(), "the hub's keys are made elsewhere"
+
+    text, public = signed_list([Peer.from_file(SitePaths.of("tiny").card)])
+    (network.parent / "peers.json").write_text(text, encoding="utf-8")
+    said = pumasi("network", "enrol", "--peers", "peers.json", "--hub-key", public.hex())
+    assert (said.code, said.out.splitlines()[0]) == (0, "edition 1: tiny")
+    assert SitePaths.of("tiny").hub_key.read_text(encoding="utf-8").strip() == public.hex()
+
+    said = pumasi("network", "enrol", "--card", str(SitePaths.of("tiny").card))
+    assert said.code == 0, "a card is the hub's part, whatever the variable names"
+    assert (home / "hub" / "network" / "peers.json").exists()
 
 
 def commands(command: object, path: tuple[str, ...] = ("pumasi",)) -> Iterator[tuple[str, str]]:
