@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 
 # Fewer persons than this are not printed.
 SMALLEST_CELL = 10
+# After so many days records of runs are forgotten, if nobody says otherwise.
+FORGOTTEN_AFTER_DAYS = 365
 
 app = typer.Typer(
     help="Real-world evidence across hospitals whose rows never cross the border.",
@@ -350,13 +352,23 @@ def network_receive(
 @network_app.command("forget")
 def network_forget(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="Only this run.")] = None,
-    days: Annotated[int, typer.Option(min=0, help="Only runs that ended so many days ago.")] = 365,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Only runs that ended so many days ago; default 365, and 0 for RUN."
+        ),
+    ] = None,
 ) -> None:
     """Remove records of runs from the hub, as approvals limit how long it may keep answers."""
     from pumasi.federation.transcript import forget
 
+    if days is None:
+        days = FORGOTTEN_AFTER_DAYS if run is None else 0
     before = datetime.now(UTC) - timedelta(days=days)
     gone = forget(hub_folder() / "transcripts", before, run)
+    if run is not None and not gone:
+        typer.echo(f"the records of run {run} stay: it ended less than {days} days ago (--days)")
+        return
     typer.echo(f"removed the records of {len(gone)} runs{''.join(f', {name}' for name in gone)}")
 
 

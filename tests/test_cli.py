@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -521,6 +522,24 @@ def test_enrolling_is_the_part_of_the_hospital_that_the_variable_names(
     said = pumasi("network", "enrol", "--card", str(SitePaths.of("tiny").card))
     assert said.code == 0, "a card is the hub's part, whatever the variable names"
     assert (home / "hub" / "network" / "peers.json").exists()
+
+
+def test_a_named_run_is_forgotten_now_and_others_after_a_year(
+    network: Path, pumasi: Pumasi
+) -> None:
+    records = network.parent / "home" / "hub" / "transcripts"
+    for run in ("first", "second", "old"):
+        (records / run / "exchange").mkdir(parents=True)
+        (records / run / "exchange" / "request").write_bytes(b"sums")
+    for place in (records / "old" / "exchange" / "request", records / "old" / "exchange"):
+        os.utime(place, (0, 0))
+    said = pumasi("network", "forget", "first", "--days", "30")
+    assert said.out == "the records of run first stay: it ended less than 30 days ago (--days)\n"
+    assert (records / "first").exists()
+    assert pumasi("network", "forget", "first").out == "removed the records of 1 runs, first\n"
+    assert not (records / "first").exists()
+    assert pumasi("network", "forget").out == "removed the records of 1 runs, old\n"
+    assert [place.name for place in records.iterdir()] == ["second"]
 
 
 def commands(command: object, path: tuple[str, ...] = ("pumasi",)) -> Iterator[tuple[str, str]]:
