@@ -171,7 +171,7 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
         source = type(source).model_validate(source.model_dump())
     except ValidationError as error:
         raise ConfigError(explain(error, path, SiteConfig)) from None
-    source = _with_absolute_files(source, path.resolve().parent)
+    source = _with_absolute_files(source, path)
     vocabulary = site.vocabulary
     if vocabulary.url is not None:
         vocabulary = vocabulary.model_copy(update=absolute("vocabulary", vocabulary.url))
@@ -180,25 +180,51 @@ def _with_absolute_urls(site: SiteConfig, path: Path) -> SiteConfig:
         mapping = mapping.model_copy(update=absolute("mapping", mapping.url))
     alerts = site.alerts
     if alerts is not None and alerts.webhook_file is not None:
-        file = resolve_url(alerts.webhook_file, path.resolve().parent)
+        file = _absolute_file("alerts.webhook_file", alerts.webhook_file, path)
         alerts = alerts.model_copy(update={"webhook_file": file})
     changed = {"source": source, "vocabulary": vocabulary, "mapping": mapping, "alerts": alerts}
     return site.model_copy(update=changed)
 
 
-def _with_absolute_files(source: SourceConfig, base: Path) -> SourceConfig:
+def _with_absolute_files(source: SourceConfig, path: Path) -> SourceConfig:
     """The source with the paths of its connector's files, which start from the network folder."""
     sections = {name: getattr(source, name) for name in ("database", "fhir_bulk")}
     update = {}
     for name, section in sections.items():
         files = {
-            field: resolve_url(value, base)
+            field: _absolute_file(f"source.{name}.{field}", value, path)
             for field in ("password_file", "token_file", "ca_file")
             if (value := getattr(section, field, None))
         }
         if files:
             update[name] = section.model_copy(update=files)
     return source.model_copy(update=update)
+
+
+def _absolute_file(setting: str, written: str, path: Path) -> str:
+    """The path of a file that the site's file at `path` names in a setting.
+
+    It is printed when the file can't be read. So an address is refused here, and a variable alone
+    must lead to a file: it may hold the secret instead of the path.
+    """
+    try:
+        file = resolve_url(written, path.resolve().parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {setting}: {error}") from None
+    is_variable = re.fullmatch(r"\$\{\w+\}", written)
+    if "://" in file or (is_variable and not _is_file(file)):
+        raise ConfigError(
+            f"{path}: {setting}: leads to no file, wants the path of one; if its variable holds "
+            "the secret itself, name the variable in the setting that ends in _env"
+        )
+    return file
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a secret may be too long for a path
+        return False
 
 
 def _expand_variables(url: str) -> str:

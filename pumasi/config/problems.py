@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 Location = Sequence[str | int]
+# How settings end that say where a secret lies; somebody may have written the secret itself.
+SECRET_SETTINGS = ("_env", "_file")
 
 _WANTS = {
     "date_type": "a date without quotes, such as 2024-12-31",
@@ -39,7 +41,16 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
             return f"{field}: {said}" if field else said
         case kind:
             wants = _WANTS.get(kind, detail["msg"].removeprefix("Input should be "))
-            return f"{field}: got {_short(detail['input'])}, wants {wants}"
+            return f"{field}: got {_got(detail, field)}, wants {wants}"
+
+
+def _got(detail: ErrorDetails, field: str) -> str:
+    """What was written; only its type where it may be a secret: an address, or what opens one."""
+    value = detail["input"]
+    instead_of_section = detail["type"] == "model_type"
+    if instead_of_section or field.endswith(SECRET_SETTINGS) or "://" in str(value):
+        return type(value).__name__
+    return _short(value)
 
 
 def _nearest(location: Location, model: type[BaseModel]) -> str:

@@ -13,7 +13,15 @@ from difflib import get_close_matches
 from typing import Annotated, Literal, Self, get_args
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
 
 from pumasi.omop.cdm import cdm_tables
 
@@ -77,6 +85,17 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Dotted = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
 
 
+def _named_variable(name: str) -> str:
+    # What it got is not shown: it may be the secret itself.
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("wants the name of a variable, such as BADA_SECRET, not what it holds")
+    return name
+
+
+# The variable that holds a secret.
+Variable = Annotated[Text, AfterValidator(_named_variable)]
+
+
 class _Section(BaseModel):
     """A table of the file: unknown keys are refused, values can't be changed after reading."""
 
@@ -96,7 +115,7 @@ class DatabaseConfig(_Section):
     """
 
     schema_name: Text = Field(description='the schema of the tables, such as "omop"')
-    password_env: Text | None = None
+    password_env: Variable | None = None
     password_file: Text | None = None
     names: dict[str, Text] = Field(default_factory=dict)
     watermark: Text | None = None
@@ -122,7 +141,7 @@ class FhirBulkConfig(_Section):
     """
 
     export: Text = "$export"
-    token_env: Text | None = None
+    token_env: Variable | None = None
     token_file: Text | None = None
     file_hosts: tuple[Text, ...] = ()
     ca_file: Text | None = None
@@ -276,7 +295,7 @@ class AlertsConfig(_Section):
     An attempt takes at most about `timeout_seconds`; Dagster ends a sensor after a minute.
     """
 
-    webhook_env: Text | None = None
+    webhook_env: Variable | None = None
     webhook_file: Text | None = None
     timeout_seconds: Annotated[int, Strict(), Field(ge=1, le=20)] = 10
 
@@ -286,8 +305,6 @@ class AlertsConfig(_Section):
         if not self.webhook_env and not self.webhook_file:
             raise ValueError("got no webhook, wants webhook_env or webhook_file")
         # What it got is not shown: it may be the address itself.
-        if self.webhook_env and not re.fullmatch(r"[A-Za-z_]\w*", self.webhook_env):
-            raise ValueError("webhook_env: wants the name of a variable, such as ALERTS_WEBHOOK")
         if self.webhook_file and "://" in self.webhook_file:
             raise ValueError("webhook_file: wants the path of the file that holds the address")
         return self

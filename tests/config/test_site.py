@@ -265,14 +265,53 @@ def test_the_text_columns_are_those_of_the_contracts() -> None:
         ('webhook_env = "https://h/s3cr3t"', "webhook_env: wants the name of a variable, such as"),
         ('webhook_file = "https://h/s3cr3t"', "webhook_file: wants the path of the file that hold"),
         ('webhook = "https://h/s3cr3t"', "alerts.webhook is not a key of this file; did you mean"),
+        ('webhook_env = "s3cr3t!"', "webhook_env: wants the name of a variable, such as"),
+        ('webhook_env = ["s3cr3t"]', "webhook_env: got list, wants a valid string"),
+        ('webhook_file = "${HOOK}"', "alerts.webhook_file: leads to no file, wants the"),
+        ('webhook_file = "${HOOK}/x"', "alerts.webhook_file: leads to no file, wants the path of"),
+        ('webhook_file = "${NOBODY}"', "alerts.webhook_file: the variable NOBODY is not set"),
     ],
 )
 def test_the_address_of_a_webhook_is_named_and_never_written(
-    tmp_path: Path, section: str, problem: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, problem: str
 ) -> None:
+    monkeypatch.setenv("HOOK", "https://h/s3cr3t")
     message = problem_of(tmp_path, f"{GOOD}\n[alerts]\n{section}\n")
     assert problem in message
     assert "s3cr3t" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('alerts = "https://h/s3cr3t"\n' + GOOD, "alerts: got str, wants a section of its own"),
+        ('alerts = "s3cr3t"\n' + GOOD, "alerts: got str, wants a section of its own"),
+        (
+            GOOD[: GOOD.index("[source]")] + 'source = "postgresql://u:s3cr3t@h/d"\n',
+            "source: got str, wants a section of its own",
+        ),
+        (
+            GOOD.replace("[source]", '[source]\nconnector = "postgresql://u:s3cr3t@h/d"'),
+            "source.connector: got str, wants 'folder', 'database'",
+        ),
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown_where_it_is_wrong(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    message = problem_of(tmp_path, text)
+    assert problem in message
+    assert "s3cr3t" not in message
+
+
+def test_a_variable_may_lead_to_the_file_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hook").write_text("https://h/x", encoding="utf-8")
+    monkeypatch.setenv("HOOK", str(tmp_path / "hook"))
+    site = load_site(write_site(tmp_path, f'{GOOD}\n[alerts]\nwebhook_file = "${{HOOK}}"\n'))
+    assert site.alerts is not None
+    assert site.alerts.webhook_file == str(tmp_path / "hook")
 
 
 def test_the_file_of_a_webhook_is_relative_to_the_sites_file(tmp_path: Path) -> None:
