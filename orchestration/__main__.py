@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 
 from orchestration.demo import build_all
 from orchestration.demo_network import learn_all
@@ -29,7 +30,8 @@ from pumasi.errors import PumasiError
 from pumasi.extract import discover
 from pumasi.learn.tasks import NETWORK_TASKS
 
-console = Console(file=sys.stdout)
+# Names of hospitals, folders and settings are printed as they are: brackets in them are no style.
+console = Console(file=sys.stdout, markup=False, emoji=False)
 # The event log has everything; the terminal gets what this program prints.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -102,7 +104,7 @@ def run_site(config: SiteConfig) -> bool:
         keys = [folder.key for folder in discover(config)]
         instance.add_dynamic_partitions(partitions(config).name or "", keys)
         for key in keys:
-            status.update(f"{config.id}: taking in {key}")
+            status.update(f"{config.id}: taking in {escape(key)}")
             if not _run(definitions, instance, ingest_name(config), key, log):
                 return False
         status.update(f"{config.id}: transform, check, seal, train")
@@ -124,12 +126,12 @@ def _run(
         )
     seconds = time.monotonic() - started
     state = "succeeded" if result.success else "failed"
-    console.print(f"{job}{f' {key}' if key else ''}: {state} in {seconds:.0f} s")
+    say(f"{job}{f' {key}' if key else ''}: {state} in {seconds:.0f} s")
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
             cause = data.error.cause or data.error if data.error else None
-            console.print(f"  {event.step_key}: {cause.message.strip() if cause else 'failed'}")
+            say(f"  {event.step_key}: {cause.message.strip() if cause else 'failed'}")
     return result.success
 
 

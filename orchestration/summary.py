@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.learn.task import load_model
@@ -35,7 +36,8 @@ def print_summary(config: SiteConfig, console: Console) -> None:
     _print_gate(config, release, console)
     for task in TASKS:
         _print_model(task.name, paths.models / task.name / f"{release.id}.json", console)
-    console.print(f"everything was written to {paths.root}; `make dev` shows the runs")
+    said = f"everything was written to {paths.root}; `make dev` shows the runs"
+    console.print(said, markup=False)
 
 
 def _print_model(task: str, path: Path, console: Console) -> None:
@@ -52,7 +54,9 @@ def _print_model(task: str, path: Path, console: Console) -> None:
 
 
 def _tables(config: SiteConfig, release: Release) -> Table:
-    table = Table("OMOP table", "rows", title=f"{config.name}, release {release.id}")
+    # A name and a reason are printed as they are: what stands in brackets is no style.
+    title = Text(f"{config.name}, release {release.id}", style="table.title")
+    table = Table("OMOP table", "rows", title=title)
     for name in SHOWN:
         table.add_row(name, f"{release.manifest.tables[name].rows:,}")
     return table
@@ -100,9 +104,9 @@ def _print_gate(config: SiteConfig, release: Release, console: Console) -> None:
     verdict = ask_gate(config.id, release, None, datetime.now(UTC))
     console.print(f"checks: {said}; gate: {'open' if verdict.is_open else 'CLOSED'}")
     for reason in verdict.reasons:
-        console.print(f"  - {reason}")
+        console.print(f"  - {reason}", markup=False)
     for use in verdict.waived:
-        console.print(f"  - waived: {use}")
+        console.print(f"  - waived: {use}", markup=False)
     for task in TASKS if verdict.is_open else ():
         for reason in ask_gate(config.id, release, task.purpose, datetime.now(UTC)).reasons:
-            console.print(f"  - gate closed for {task.name}: {reason}")
+            console.print(f"  - gate closed for {task.name}: {reason}", markup=False)

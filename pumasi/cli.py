@@ -52,6 +52,7 @@ from pumasi.release.prune import prune
 from pumasi.release.release import load_release
 from pumasi.release.seal import latest_number, seal_files
 from pumasi.steward_cli import approval_app, audit_app, steward_app
+from pumasi.tables import print_table
 from pumasi.warehouse import hold_warehouse
 from pumasi.withdrawal import Withdrawal, withdraw
 
@@ -159,7 +160,7 @@ def site_list() -> None:
         table.add_row(
             site.id, site.name, site.format, str(site.source.as_of or ""), shown(site.source.url)
         )
-    Console().print(table)
+    print_table(table)
 
 
 @site_app.command("check")
@@ -443,7 +444,7 @@ def _print_preview(config: SiteConfig, paths: SitePaths, full: bool) -> None:
     table = Table("table", "rows")
     for name, count in rows.items():
         table.add_row(name, "not said" if count is None else f"{count:,}")
-    Console().print(table)
+    print_table(table)
 
 
 def _print_report(manifest: extract.Manifest, report: extract.ReadReport) -> None:
@@ -463,7 +464,7 @@ def _print_report(manifest: extract.Manifest, report: extract.ReadReport) -> Non
             continue
         numbers = (count.rows_in, count.rows_read, count.rows_quarantined, count.values_nulled)
         table.add_row(name, *(f"{number:,}" for number in numbers))
-    Console().print(table)
+    print_table(table)
 
 
 @person_app.command("withdraw")
@@ -575,11 +576,11 @@ def _print_difference(difference: extract.Difference) -> None:
         counts = (each.concepts_before, each.concepts_after, len(each.lost), len(each.gained))
         persons = (_cell(each.persons_before), _cell(each.persons_after))
         table.add_row(each.name, *map(str, counts), str(len(each.missing)), *persons)
-    Console().print(table)
+    print_table(table)
     table = Table("cohort", "by concept sets", "persons")
     for cohort in difference.cohorts:
         table.add_row(cohort.name, ", ".join(cohort.sets), _cell(cohort.persons))
-    Console().print(table)
+    print_table(table)
 
 
 def _cell(persons: int | None) -> str:
@@ -604,7 +605,7 @@ def release_list(site: Site = None) -> None:
         gate = "purged" if release.is_purged else gate
         sealed_at = f"{release.seal.sealed_at:%Y-%m-%d %H:%M %Z}"
         table.add_row(str(number), release.id, sealed_at, gate, str(len(release.tables)))
-    Console().print(table)
+    print_table(table)
 
 
 @release_app.command("verify")
@@ -638,7 +639,7 @@ def release_show(release_id: ReleaseId = None, site: Site = None) -> None:
     table = Table("table", "rows")
     for name in release.tables:
         table.add_row(name, f"{release.manifest.tables[name].rows:,}")
-    Console().print(table)
+    print_table(table)
 
 
 def _print_gates(site_id: str, release: Release, at: datetime) -> None:
@@ -692,7 +693,7 @@ def waiver_list(
     for each in waivers.waivers:
         limit, state = f"{each.limit:.2%}", waiver_state(each, verdicts, day)
         table.add_row(each.check, limit, str(each.until), each.responsible, state)
-    Console().print(table)
+    print_table(table)
     typer.echo(f"on {day} ({waivers.timezone}), by the latest release: ", nl=False)
     typer.echo("none has been sealed" if release is None else release.id)
 
@@ -818,7 +819,7 @@ def quality_history(
         sealed_at = f"{each.sealed_at:%Y-%m-%d %H:%M %Z}"
         numbers = (f"{counts[status]:,}" for status in Status)
         table.add_row(str(each.number), each.release_id, sealed_at, *numbers)
-    Console().print(table)
+    print_table(table)
     for number in past.damaged:
         typer.echo(f"seal {number} is damaged and left out: pumasi release verify says how")
     for trend in past.trends:
@@ -846,7 +847,7 @@ def _print_plan(cdm: Cdm) -> None:
     for name, each in (catalogue.check_types() | catalogue.own_types()).items():
         counts = (every[name], possible[name])
         table.add_row(each.level, name, each.category, *(f"{count:,}" for count in counts))
-    Console().print(table)
+    print_table(table)
     typer.echo(f"{possible.total():,} of {every.total():,} checks would be run. Nothing was.")
 
 
@@ -860,7 +861,7 @@ def _print_quality(results: Sequence[CheckResult]) -> None:
     for category, context in sorted({cell[:2] for cell in cells}):
         row = (cells[category, context, status] for status in statuses)
         table.add_row(category, context, *(f"{count:,}" for count in row))
-    Console().print(table)
+    print_table(table)
     bad = [r.outcome for r in results if r.outcome.status.value in ("failed", "error")]
     name = Column("check", overflow="fold")
     table = Table(name, "severity", "violations", "of", "share", "allowed")
@@ -872,7 +873,7 @@ def _print_quality(results: Sequence[CheckResult]) -> None:
         shares = (f"{_share(outcome):.2%}", f"{outcome.threshold:.0%}")
         table.add_row(outcome.name, outcome.severity.value, *counts, *shares)
     if bad:
-        Console().print(table)
+        print_table(table)
 
 
 def _share(outcome: Outcome) -> float:
@@ -1013,7 +1014,7 @@ def simulate_trial(
             table.add_row(
                 name, f"{treated} : {control}", f"{found.value:.4f}", f"{found.error:.4f}"
             )
-    Console().print(table)
+    print_table(table)
 
 
 @simulate_app.command("marts")
@@ -1068,7 +1069,7 @@ def _print_estimates(found: Sequence[Estimate], deliveries: int) -> None:
         table.add_row(
             each.hospital, f"{each.persons:,}", f"{each.rows:,}", f"{each.bytes / 1e6:,.0f} MB"
         )
-    Console().print(table)
+    print_table(table)
     typer.echo(f"a full delivery; {deliveries} would be made. Nothing was written.")
 
 

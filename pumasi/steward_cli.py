@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Column, Table
 
 from pumasi import audit
@@ -20,6 +19,7 @@ from pumasi.config import SitePaths, get_site
 from pumasi.disclosure import approval as approving
 from pumasi.disclosure.approval import Approval
 from pumasi.errors import ApprovalError, AuditError
+from pumasi.tables import print_table
 
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")
@@ -132,7 +132,7 @@ def approval_list(site: Site = None) -> None:
         said = approving.load(paths.approvals / f"{name}.json", paths)
         cells = (said.subject, ", ".join(said.kinds), str(said.expires)) if said else ("", "", "")
         table.add_row(name, *cells, approving.state(name, paths, today))
-    Console().print(table)
+    print_table(table)
 
 
 @approval_app.command("revoke")
@@ -234,4 +234,4 @@ def _print_entries(entries: list[dict[str, object]]) -> None:
             f"{str(each.get('run', ''))[:8]} {each.get('exchange', '')}".strip(),
             text,
         )
-    Console().print(table)
+    print_table(table)

@@ -234,6 +234,12 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUMASI_HOME", str(tmp_path / "home"))
 
 
+@pytest.mark.parametrize("name", ["Hospital [west]", "Bada [/b] Hospital", "Bada :cat: [red]"])
+def test_a_hospital_is_listed_by_its_whole_name(network: Path, pumasi: Pumasi, name: str) -> None:
+    assert pumasi(*FHIR, "--name", name).code == 0
+    assert name in pumasi("site", "list").out
+
+
 @pytest.mark.usefixtures("example")
 def test_checking_the_example_hospital_says_what_will_happen(pumasi: Pumasi) -> None:
     said = pumasi("site", "check", "gibleed")

@@ -1,5 +1,7 @@
 """A hospital with a connector: fetched by a schedule, found by the sensor, read once, removed."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import dagster as dg
@@ -7,6 +9,8 @@ import pytest
 
 from orchestration.site.automation import automation
 from orchestration.site.extract import partitions
+from pumasi.config import project_root
+from pumasi.config.environment import program_environment
 from tests.extract.connectors.bulk_server import BulkServer, running_bulk_server
 from tests.extract.extracts import condition, encounter, patient
 from tests.orchestration.conftest import Ward
@@ -105,3 +109,33 @@ def test_asking_the_source_is_a_job_and_a_schedule_of_its_own(ward: Ward, bulk: 
     graph = definitions.resolve_asset_graph()
     assert graph.get(dg.AssetKey(["tiny", "delivery"])).parent_keys == {landing}
     assert bulk.asked == []
+
+
+DATABASE = """\
+name = "Tiny hospital"
+format = "omop_cdm"
+
+[source]
+connector = "database"
+url = "postgresql://reader@127.0.0.1:1/dw"
+
+[source.database]
+schema_name = "omop"
+password_env = "PASSWORD_THAT_NOBODY_SET"
+"""
+
+
+@pytest.mark.slow
+def test_a_step_that_failed_is_printed_with_the_section_that_it_names(ward: Ward) -> None:
+    (ward.root / "network" / "tiny.toml").write_text(DATABASE)
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "build"],
+        cwd=project_root(),
+        env=program_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    variable = "the variable PASSWORD_THAT_NOBODY_SET is not set"
+    assert f"site tiny: [source.database]: {variable}" in done.stdout
