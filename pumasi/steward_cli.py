@@ -24,16 +24,20 @@ from pumasi.tables import print_table
 Site = Annotated[
     str | None, typer.Option("--site", help="Hospital; default PUMASI_SITE, else the only one.")
 ]
-Passphrase = Annotated[
-    str,
-    typer.Option(
+
+
+def _passphrase(*, twice: bool) -> typer.models.OptionInfo:
+    """The option; a new passphrase is asked for twice, since nobody can look one up."""
+    option: typer.models.OptionInfo = typer.Option(
         "--passphrase",
         envvar="PUMASI_STEWARD_PASSPHRASE",
         prompt=True,
+        confirmation_prompt=twice,
         hide_input=True,
         help="Of the steward's key; asked for if it is not in the variable.",
-    ),
-]
+    )
+    return option
+
 
 steward_app = typer.Typer(help="The key of a hospital's data steward.", no_args_is_help=True)
 approval_app = typer.Typer(help="What may be asked of a hospital.", no_args_is_help=True)
@@ -59,7 +63,7 @@ retention_days = 365 # how long the hub may keep answers
 @steward_app.command("key")
 def steward_key(
     out: Annotated[Path, typer.Option(help="File of the key, which the steward takes away.")],
-    passphrase: Passphrase,
+    passphrase: Annotated[str, _passphrase(twice=True)],
     site: Site = None,
 ) -> None:
     """Make the steward's key: encrypted, for the steward alone; the hospital keeps the public part.
@@ -98,12 +102,17 @@ def approval_draft(
 def approval_sign(
     draft: Annotated[Path, typer.Argument(help="The edited draft, TOML.")],
     key: Annotated[Path, typer.Option(help="The steward's key.")],
-    passphrase: Passphrase,
+    passphrase: Annotated[str, _passphrase(twice=False)],
     site: Site = None,
 ) -> None:
     """Sign an approval: from now on the hospital answers under it."""
     config = get_site(site)
     approval = _read_draft(draft, config.id)
+    if approval.expires < datetime.now(UTC).date():
+        raise ApprovalError(
+            f"{draft}: it ended on {approval.expires}, so nothing would be answered under it: "
+            "correct `expires`, the last day"
+        )
     place = approving.sign(approval, key, passphrase, SitePaths.of(config.id))
     kinds = ", ".join(approval.kinds)
     typer.echo(
@@ -114,8 +123,14 @@ def approval_sign(
 
 def _read_draft(draft: Path, site: str) -> Approval:
     try:
-        return Approval.model_validate({**tomllib.loads(draft.read_text()), "site": site})
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        text = draft.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ApprovalError(
+            f"{draft}: can't be read ({error}); it is a text file in UTF-8"
+        ) from None
+    try:
+        return Approval.model_validate({**tomllib.loads(text), "site": site})
+    except tomllib.TOMLDecodeError as error:
         raise ApprovalError(f"{draft}: can't be read as TOML ({error})") from None
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -171,9 +186,12 @@ def _anchors(file: Path | None) -> list[Head]:
     if file is None:
         return []
     try:
-        lines = file.read_text().splitlines()
-    except OSError as error:
-        raise AuditError(f"{file} can't be read ({type(error).__name__})") from None
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuditError(
+            f"{file} can't be read ({type(error).__name__}): it is a text file in UTF-8, with a "
+            "head a line as `pumasi audit head` prints it"
+        ) from None
     return [Head.parse(line) for line in lines if line.strip()]
 
 

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from typer.testing import CliRunner
 
 from pumasi import audit
-from pumasi.cli import main
+from pumasi.cli import app, main
 from pumasi.config.paths import SitePaths
 
 SITE = """
@@ -22,6 +25,13 @@ as_of = 2026-01-31
 extracted_through = 2026-01-31
 [vocabulary]
 source = "delivery"
+"""
+DRAFT = """
+id = "asthma"
+subject = "asthma_exacerbation"
+kinds = ["learning"]
+contributors = ["bada", "deul", "sup"]
+expires = 2099-12-31
 """
 
 
@@ -77,6 +87,62 @@ def test_a_wrong_draft_names_its_fields(home: Path, capsys: pytest.CaptureFixtur
     assert code == 1
     assert "minimum_persons: Input should be greater than or equal to 10" in text
     assert "expires: Field required" in text
+
+
+def test_a_draft_whose_last_day_is_over_is_not_signed(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "steward", "key", "--out", "steward.pem")
+    (home / "asthma.toml").write_text(DRAFT.replace("2099", "2025"))
+    code, text = said(capsys, "approval", "sign", "asthma.toml", "--key", "steward.pem")
+    assert code == 1
+    assert "Error: asthma.toml: it ended on 2025-12-31, so nothing would be answered" in text
+    assert not SitePaths.of("bada").approvals.exists()
+
+
+def test_what_is_signed_without_a_key_of_the_hospital_is_told_what_makes_one(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "asthma.toml").write_text(DRAFT)
+    code, text = said(capsys, "approval", "sign", "asthma.toml", "--key", "steward.pem")
+    assert code == 1
+    assert "Error: bada has no steward's key: the steward makes one with `pumasi steward" in text
+
+
+def test_a_file_that_is_no_text_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "other").write_bytes("천식".encode("cp949"))
+    code, text = said(capsys, "approval", "sign", "other", "--key", "steward.pem")
+    assert (code, text.startswith("Error: other: can't be read (")) == (1, True)
+    code, text = said(capsys, "audit", "verify", "--anchor", "other")
+    assert (code, text.startswith("Error: other can't be read (UnicodeDecodeError)")) == (1, True)
+
+
+def test_a_key_without_a_passphrase_signs_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = said(capsys, "steward", "key", "--out", "steward.pem", "--passphrase", "")
+    assert (code, "an empty passphrase protects no key" in text) == (1, True)
+    said(capsys, "steward", "key", "--out", "steward.pem")
+    (home / "asthma.toml").write_text(DRAFT)
+    plain = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    (home / "plain.pem").write_bytes(plain)
+    code, text = said(capsys, "approval", "sign", "asthma.toml", "--key", "plain.pem")
+    assert (code, "plain.pem is a key without a passphrase" in text) == (1, True)
+    sign = ("approval", "sign", "asthma.toml", "--key", "steward.pem", "--passphrase", "")
+    assert said(capsys, *sign)[0] == 1
+
+
+@pytest.mark.usefixtures("home")
+def test_a_new_passphrase_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PUMASI_STEWARD_PASSPHRASE")
+    asked = CliRunner().invoke(app, ["steward", "key", "--out", "a.pem"], input="one\ntwo\n")
+    assert "do not match" in asked.output
+    assert not Path("a.pem").exists()
+    asked = CliRunner().invoke(app, ["steward", "key", "--out", "a.pem"], input="one\none\n")
+    assert asked.exit_code == 0
+    assert Path("a.pem").exists()
 
 
 def test_the_log_is_verified_with_and_without_an_anchor(

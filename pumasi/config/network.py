@@ -96,7 +96,7 @@ def resolve_url(url: str, base: Path) -> str:
 
     `base` is the folder that relative paths start from; `package://<package>/<folder>` is a folder
     inside an installed Python package, `home://<folder>` one below PUMASI_HOME. Raises
-    `ConfigError` for an unset variable or package.
+    `ConfigError` for an unset variable or package, or a user who is not there.
     """
     url = _expand_variables(url)
     if url.startswith(PACKAGE_SCHEME):
@@ -105,7 +105,12 @@ def resolve_url(url: str, base: Path) -> str:
         return str(home_folder() / url.removeprefix(HOME_SCHEME))
     if "://" in url:
         return url
-    return str((base / Path(url).expanduser()).resolve())
+    try:
+        return str((base / Path(url).expanduser()).resolve())
+    except RuntimeError:
+        raise ConfigError(
+            f"no user of this machine has the home folder {url}; write it out"
+        ) from None
 
 
 def _text(path: Path) -> str:
@@ -115,6 +120,10 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: there is no such file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: can't be read ({type(error).__name__}); is it a file, and this user's?"
+        ) from None
 
 
 def _content(text: str, path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -90,8 +91,11 @@ def make_steward_key(file: Path, passphrase: str, paths: SitePaths) -> None:
     """Write a new key of the steward, encrypted, and its public part into the hospital's keys.
 
     Raises:
-        ApprovalError: the hospital has a steward's key, or the file exists.
+        ApprovalError: the hospital has a steward's key, the file exists, or the passphrase is
+            empty.
     """
+    if not passphrase:
+        raise ApprovalError("an empty passphrase protects no key: choose one of several words")
     if file.exists() or paths.steward_key.exists():
         raise ApprovalError(
             f"there is a steward's key already ({file.name} or {paths.steward_key.name}): a new "
@@ -114,12 +118,12 @@ def sign(approval: Approval, file: Path, passphrase: str, paths: SitePaths) -> P
         ApprovalError: the key can't be opened, is not that of this hospital, or there is an
             approval of this name.
     """
-    try:
-        key = load_pem_private_key(file.read_bytes(), passphrase.encode())
-    except OSError as error:
-        raise ApprovalError(f"{file}: the steward's key can't be read: {error.strerror}") from None
-    except ValueError:
-        raise ApprovalError(f"{file.name} can't be opened with this passphrase") from None
+    if not paths.steward_key.exists():
+        raise ApprovalError(
+            f"{approval.site} has no steward's key: the steward makes one with "
+            f"`pumasi steward key --site {approval.site}`"
+        )
+    key = _open_key(file, passphrase)
     if not isinstance(key, Ed25519PrivateKey) or _hex(key) != _public(paths):
         raise ApprovalError(f"{file.name} is not the key of the steward of {approval.site}")
     place = paths.approvals / f"{approval.id}.json"
@@ -132,6 +136,21 @@ def sign(approval: Approval, file: Path, passphrase: str, paths: SitePaths) -> P
     paths.approvals.mkdir(parents=True, exist_ok=True)
     write_text(place, json.dumps(text, indent=1) + "\n")
     return place
+
+
+def _open_key(file: Path, passphrase: str) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(file.read_bytes(), passphrase.encode())
+    except OSError as error:
+        raise ApprovalError(f"{file}: the steward's key can't be read: {error.strerror}") from None
+    except ValueError:
+        raise ApprovalError(f"{file.name} can't be opened with this passphrase") from None
+    except TypeError:
+        # A passphrase for a key that has none, or none for one that has.
+        raise ApprovalError(
+            f"{file.name} is a key without a passphrase, or the passphrase is empty: a steward's "
+            "key is what `pumasi steward key` wrote, and is opened with its passphrase"
+        ) from None
 
 
 def revoke(approval_id: str, paths: SitePaths) -> None:

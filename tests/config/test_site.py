@@ -338,6 +338,19 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_site(tmp_path / "nowhere.toml")
 
 
+def test_a_folder_among_the_site_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bada.toml").mkdir()
+    with pytest.raises(
+        ConfigError, match=r"bada\.toml: can't be read \(IsADirectoryError\); is it"
+    ):
+        load_network(tmp_path)
+
+
+def test_the_home_of_a_user_who_is_not_there_is_named(tmp_path: Path) -> None:
+    said = problem_of(tmp_path, GOOD.replace('"extract"', '"~nobody_here/extract"'))
+    assert "source.url: no user of this machine has the home folder ~nobody_here/extract" in said
+
+
 def test_a_file_name_that_is_no_id_is_refused(tmp_path: Path) -> None:
     write_site(tmp_path, GOOD, "Bada-Hospital.toml")
     with pytest.raises(ConfigError, match=r"Bada-Hospital\.toml: a site file is called <id>\.toml"):

@@ -72,6 +72,26 @@ def test_a_key_that_the_hub_s_file_does_not_know_is_refused(tmp_path: Path) -> N
     assert f"{tmp_path / 'hub.toml'}: description is missing" in str(refused.value)
 
 
+@pytest.mark.parametrize("host", ["hub.example.org", "10.0.0.7", "hub_1", "127.0.0.1"])
+def test_a_hub_is_reached_by_a_name_or_an_address(tmp_path: Path, host: str) -> None:
+    hub = f'name = "Two"\ndescription = "Both of them."\nhost = "{host}"\n'
+    (tmp_path / "hub.toml").write_text(hub)
+    found = load_hub(tmp_path)
+    assert found is not None
+    assert found.host == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://hub.example.org:9092", "hub:9092", "병원.example", "hub example", "-hub", "::1"],
+)
+def test_a_hub_that_no_certificate_could_name_is_refused(tmp_path: Path, host: str) -> None:
+    hub = f'name = "Two"\ndescription = "Both of them."\nhost = "{host}"\n'
+    (tmp_path / "hub.toml").write_text(hub, encoding="utf-8")
+    with pytest.raises(ConfigError, match="host: wants a name of letters a to z, digits"):
+        load_hub(tmp_path)
+
+
 def test_every_site_is_a_dbt_target_that_knows_its_format(tmp_path: Path) -> None:
     network = load_network(two_sites(tmp_path), resolve=False)
     profile = yaml.safe_load(render_profiles(network))["pumasi"]
