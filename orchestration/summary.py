@@ -14,6 +14,7 @@ from pumasi.learn.task import load_model
 from pumasi.learn.tasks import TASKS
 from pumasi.quality import Status
 from pumasi.release import Release, ask_gate, latest_release
+from pumasi.report.standing import reasons_unopened
 
 # Gastrointestinal hemorrhage, SNOMED 74474003.
 GI_BLEED = 192671
@@ -102,11 +103,12 @@ def _print_gate(config: SiteConfig, release: Release, console: Console) -> None:
     count = {status: sum(o.status is status for o in release.outcomes) for status in Status}
     said = json.dumps({status.value: n for status, n in count.items()})
     verdict = ask_gate(config.id, release, None, datetime.now(UTC))
-    console.print(f"checks: {said}; gate: {'open' if verdict.is_open else 'CLOSED'}")
-    for reason in verdict.reasons:
+    reasons = [*reasons_unopened(SitePaths.of(config.id), release), *verdict.reasons]
+    console.print(f"checks: {said}; gate: {'CLOSED' if reasons else 'open'}")
+    for reason in reasons:
         console.print(f"  - {reason}", markup=False)
     for use in verdict.waived:
         console.print(f"  - waived: {use}", markup=False)
-    for task in TASKS if verdict.is_open else ():
+    for task in () if reasons else TASKS:
         for reason in ask_gate(config.id, release, task.purpose, datetime.now(UTC)).reasons:
             console.print(f"  - gate closed for {task.name}: {reason}", markup=False)

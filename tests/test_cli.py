@@ -14,6 +14,7 @@ import typer.main
 
 from pumasi.cli import _cell, app, main
 from pumasi.config import SitePaths, load_network, project_root
+from pumasi.extract.tombstones import Tombstone, save_tombstones
 from pumasi.federation.peers import Peer
 from pumasi.learn.tasks import TASKS
 from pumasi.quality import Outcome
@@ -337,13 +338,34 @@ def test_a_release_that_is_open_by_a_waiver_names_it(
     assert not tiny.paths.audit_log.exists(), "showing is no use"
 
 
-def test_an_older_release_is_shown_as_it_was_sealed(tiny: TinySite, pumasi: Pumasi) -> None:
+def test_an_older_release_is_shown_closed_and_as_it_was_sealed(
+    tiny: TinySite, pumasi: Pumasi
+) -> None:
     older = tiny.seal(passed(), failed())
     tiny.build("delete from omop.person where year_of_birth = 1960")
-    tiny.seal(run_id="run-2")
-    said = pumasi("release", "show", older.id)
-    assert "not the latest, opened for nobody; sealed closed\n  person.birth_year" in said.out
-    assert "gate" not in said.out
+    latest = tiny.seal(run_id="run-2")
+    lines = pumasi("release", "show", older.id).out.splitlines()
+    assert lines[1:4] == [
+        "gate: closed",
+        f"  it is not the latest: that is release {latest.id}, seal 2",
+        "sealed closed",
+    ]
+    assert lines[4].startswith("  person.birth_year")
+
+
+def test_no_release_is_open_while_a_withdrawal_has_not_ended(
+    tiny: TinySite, pumasi: Pumasi
+) -> None:
+    tiny.seal(passed())
+    assert "gate: open\n" in pumasi("release", "show").out
+    save_tombstones(tiny.paths, [Tombstone(7, date(2026, 2, 1))])
+    said = pumasi("release", "show").out
+    assert "gate: closed\n  site tiny: a withdrawal did not end; `pumasi person" in said
+    assert "sealed open\n" in said
+    assert pumasi("release", "scorecard", "--out", "card.html").code == 0
+    page = Path("card.html").read_text(encoding="utf-8")
+    assert "The release is closed" in page
+    assert "a withdrawal did not end" in page
 
 
 def test_waivers_are_listed_with_what_becomes_of_them(

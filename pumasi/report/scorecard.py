@@ -27,6 +27,7 @@ from pumasi.release import Release
 from pumasi.release.history import history
 from pumasi.report.figures import Characterised, figures
 from pumasi.report.remedies import remedy
+from pumasi.report.standing import reasons_unopened
 from pumasi.report.template import render
 
 MOST_FAILURES = 200
@@ -104,6 +105,8 @@ def release_scorecard(
 ) -> str:
     """Return the page of a release, as the gate is with the hospital's waivers at that time.
 
+    One that nobody can open, such as an older one, is closed.
+
     Raises:
         ReleaseError: its characterisation is not what was sealed.
         ConfigError: a waiver names no check of the release.
@@ -111,17 +114,20 @@ def release_scorecard(
     past = history(paths, release.seal.number)
     file = release.characterisation()
     day = waivers.day(at)
-    general = release.ask(None, waivers.waivers, day)
+    unopened = reasons_unopened(paths, release)
+    reasons = [*unopened, *release.ask(None, waivers.waivers, day).reasons]
     verdicts = {task.name: release.ask(task.purpose, waivers.waivers, day) for task in TASKS}
     card = Card(
         title=f"{config.name}: release {release.id}",
         subtitle=f"Seal {release.seal.number}, {release.seal.sealed_at:%Y-%m-%d %H:%M %Z}; "
         f"{len(release.tables)} tables, {len(release.outcomes):,} checks",
-        verdict=f"The release is {general.state} on {day}",
+        verdict=f"The release is {'closed' if reasons else 'open'} on {day}",
         verdict_note="Every check of severity error passed; what is learned from it may need more.",
-        is_open=general.is_open,
-        reasons=general.reasons,
-        tasks=[TaskVerdict(name, verdict.reasons) for name, verdict in verdicts.items()],
+        is_open=not reasons,
+        reasons=reasons,
+        tasks=[
+            TaskVerdict(name, [*unopened, *verdict.reasons]) for name, verdict in verdicts.items()
+        ],
         matrix=_matrix(release.outcomes),
         by_table=_by_table(release.outcomes),
         failed=_failed(release.outcomes),

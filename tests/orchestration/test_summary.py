@@ -1,5 +1,6 @@
 """What is printed at the end of a build: a hospital's own words stand as they are."""
 
+from datetime import date
 from io import StringIO
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from orchestration.summary import _print_gate, _tables
 from pumasi.config import get_site
+from pumasi.extract.tombstones import Tombstone, save_tombstones
 from tests.release.tiny import TinySite, failed, passed
 
 SITE = """\
@@ -51,3 +53,11 @@ def test_names_and_reasons_are_printed_with_their_brackets(
     assert "Tiny [/b] hospital, release" in said.getvalue()
     assert "[data office]: Mended in the [next] export." in said.getvalue()
     assert "- person.[b]_is_known: violated by 9 of 40" in said.getvalue()
+
+
+def test_no_gate_is_printed_open_while_a_withdrawal_has_not_ended(tiny: TinySite) -> None:
+    release = tiny.seal(passed(), failed())
+    save_tombstones(tiny.paths, [Tombstone(7, date(2026, 2, 1))])
+    said = StringIO()
+    _print_gate(get_site("tiny"), release, Console(file=said, width=200))
+    assert "gate: CLOSED\n  - site tiny: a withdrawal did not end" in said.getvalue()

@@ -11,6 +11,7 @@ import pytest
 
 from pumasi.config import SiteConfig
 from pumasi.config.waivers import Waiver, Waivers
+from pumasi.learn.tasks import TASKS
 from pumasi.quality import Check, Outcome, Severity, could_not_check, judge
 from pumasi.quality.catalogue import concrete_checks, run_catalogue
 from pumasi.quality.characterisation import FILE, characterise, write_characterisation
@@ -80,6 +81,20 @@ def test_an_open_release_says_so_first_and_for_which_task_it_is_closed(site: Tin
     said = text(sealed(site, passed()))
     assert said.index("The release is open") < said.index("Tasks")
     assert "✗ closed gi_bleed_risk needs person.gender_is_known, which was not run" in said
+
+
+def test_a_release_that_is_not_the_latest_is_closed_for_everything(site: TinySite) -> None:
+    needed = {check for task in TASKS for check in task.checks}
+    older = site.seal(*map(passed, needed))
+    page = text(release_scorecard(CONFIG, site.paths, older, Waivers(), NOW))
+    assert "✓ The release is open" in page
+    site.build("delete from omop.person where year_of_birth = 1960")
+    latest = site.seal(passed())
+    page = text(release_scorecard(CONFIG, site.paths, older, Waivers(), NOW))
+    reason = f"it is not the latest: that is release {latest.id}, seal 2"
+    assert f"✗ The release is closed on {NOW:%Y-%m-%d} {reason}" in page
+    assert page.count(f"✗ closed {reason}") == len(TASKS)
+    assert "✓ open" not in page
 
 
 def test_a_closed_release_gives_the_reasons_and_what_to_do(site: TinySite) -> None:
