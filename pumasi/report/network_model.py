@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from pumasi.auroc import Interval
 from pumasi.learn.network_model import AtHospital, NetworkModel
 from pumasi.report import svg
@@ -49,6 +51,7 @@ def network_model_page(
         names=names,
         method=_METHODS[model.method],
         better=better,
+        told=any(each.network and each.own for each in model.hospitals),
         pooled=pooled,
         difference=_difference(model, pooled) if pooled else None,
         forest=_forest(model.hospitals, names),
@@ -61,7 +64,7 @@ def network_model_page(
 def _forest(hospitals: Sequence[AtHospital], names: Mapping[str, str]) -> str:
     rows: list[svg.Compared] = [
         (
-            names.get(each.hospital, each.hospital).split()[0],
+            _label(each.hospital, names),
             (_limits(each.network), _limits(each.own)),
         )
         for each in hospitals
@@ -71,6 +74,13 @@ def _forest(hospitals: Sequence[AtHospital], names: Mapping[str, str]) -> str:
         return ""
     alt = "AUROC of the network's model and of the hospital's own, with 95 % intervals, by hospital"
     return svg.forest(rows, (0.4, 1.0), alt, "AUROC: square network, circle own")
+
+
+def _label(hospital: str, names: Mapping[str, str]) -> str:
+    """The hospital's name; its id where that is too long for the plot, or another's too."""
+    name = names.get(hospital, hospital)
+    is_shared = list(names.values()).count(name) > 1
+    return hospital if is_shared or cell_len(name) > svg.LABEL else name
 
 
 def _limits(area: Interval | None) -> tuple[float, float, float] | None:

@@ -97,12 +97,14 @@ def pyramid(
 # Label, and estimate with lower and upper limit of each of the things compared; None if not known.
 Compared = tuple[str, Sequence[tuple[float, float, float] | None]]
 _MARKS = ("square", "dot")
+# Letters of a label that fit into the width.
+LABEL = 50
 
 
 def forest(rows: Sequence[Compared], edges: tuple[float, float], alt: str, unit: str) -> str:
-    """Estimates with their intervals, the things compared below each other: square, then dot."""
+    """Estimates with their intervals below each label, those compared: square, then dot."""
     low, high = edges
-    left, gap = 80, 30
+    left, gap = 16, 44
 
     def x(value: float) -> float:
         share = (min(max(value, low), high) - low) / (high - low)
@@ -116,8 +118,8 @@ def forest(rows: Sequence[Compared], edges: tuple[float, float], alt: str, unit:
             f'y="{height - _BOTTOM + 13}">{number(value)}</text>'
         )
     for place, (label, compared) in enumerate(rows):
-        y = _TOP + gap * place + gap / 2
-        parts.append(f'<text x="0" y="{y + 4:.1f}">{escape(label)}</text>')
+        y = _TOP + gap * place + 20
+        parts.append(f'<text x="0" y="{y - 9:.1f}">{escape(label)}</text>')
         for mark, each in zip(_MARKS, compared, strict=False):
             if each is not None:
                 parts.append(_interval(mark, [x(value) for value in each], y))

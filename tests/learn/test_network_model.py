@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from pumasi.auroc import auroc
 from pumasi.federation.rows import Rows
-from pumasi.learn.network_model import NetworkModel, NetworkTask, learn
+from pumasi.learn.network_model import AtHospital, NetworkModel, NetworkTask, learn
 from pumasi.learn.task import Task
 from pumasi.report.network_model import network_model_page
 from tests.estimate.hospitals import divided, network, pooled
@@ -108,3 +110,28 @@ def test_the_page_says_first_where_an_own_model_is_better(
     assert "http" not in page.replace("http-equiv", "")
     file = found.save(tmp_path)
     assert json.loads(file.read_text())["hospitals"][3]["refusal"] == "too_few_persons"
+
+
+def test_hospitals_of_one_town_are_told_apart_in_the_plot(
+    models: dict[str, tuple[NetworkModel, NetworkModel]],
+) -> None:
+    found, _ = models["ridge"]
+    names = {"h0": "Seoul Asan Hospital", "h1": "Seoul", "h2": "Seoul", "h3": "Seoul " + "A " * 40}
+    page = network_model_page(found, names)
+    figure = page[page.index("<figure>") : page.index("</figure>")]
+    labels = re.findall(r'<text x="0"[^>]*>([^<]+)</text>', figure)
+    told = [each.hospital for each in found.hospitals if each.network]
+    assert told == ["h0", "h1", "h2"]
+    assert labels == ["Seoul Asan Hospital", "h1", "h2"]
+
+
+def test_a_page_of_hospitals_that_may_not_tell_says_so_without_a_tick(
+    models: dict[str, tuple[NetworkModel, NetworkModel]],
+) -> None:
+    found, _ = models["ridge"]
+    silent = [AtHospital(each.hospital, refusal="too_few_persons") for each in found.hospitals]
+    page = network_model_page(replace(found, hospitals=tuple(silent)), NAMES)
+    first = page[page.index('<section class="verdict') : page.index("</section>")]
+    assert "No hospital may tell whether its own model is better" in first
+    assert "✓" not in first
+    assert "is-open" not in first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +22,7 @@ from pumasi.report.figures import figures
 from pumasi.report.remedies import remedy
 from pumasi.report.scorecard import catalogue_scorecard, release_scorecard
 from tests.browser import browser_page
-from tests.quality.record import CREATININE, compared, record
+from tests.quality.record import CREATININE, characterised, compared, record
 from tests.release.tiny import TinySite, failed, passed
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -43,12 +44,13 @@ CONFIG = SiteConfig.model_validate(
 )
 
 
-def sealed(site: TinySite, *outcomes: Outcome, persons: int = 200) -> str:
-    """The page of a build with these outcomes, whose tables hold the record of the tests."""
+def sealed(
+    site: TinySite, *outcomes: Outcome, persons: int = 200, changes: Sequence[str] = ()
+) -> str:
+    """The page of a build with these outcomes, whose tables hold the record after the changes."""
     site.write()
-    write_characterisation(
-        characterise(record(months=12, persons=persons)), site.paths.candidate / FILE
-    )
+    found = characterised(record(months=12, persons=persons), *changes)
+    write_characterisation(found, site.paths.candidate / FILE)
     return release_scorecard(CONFIG, site.paths, site.seal_written(*outcomes), Waivers(), NOW)
 
 
@@ -252,11 +254,20 @@ def test_a_check_that_broke_is_told_from_one_that_failed() -> None:
     assert remedy(could_not_check(check, "x")).startswith("The check itself broke")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+LONG_NAMES = (
+    f"update concept set concept_name = 'Asthma_{'x' * 80}' where concept_id = 317009",
+    f"update condition_occurrence set condition_concept_id = 0, "
+    f"condition_source_value = '{'code of nowhere ' * 3}' where person_id % 4 = 0",
+)
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
 def test_nothing_is_wider_than_the_screen(
     site: TinySite, tmp_path: Path, chromium: Path, width: int
 ) -> None:
-    page = sealed(site, passed(), failed(), failed("person.a_very_long_name_" + "x" * 80))
+    failing = (failed(), failed("person.a_very_long_name_" + "x" * 80))
+    page = sealed(site, passed(), *failing, changes=LONG_NAMES)
+    assert "No code of" not in page
     (tmp_path / "card.html").write_text(page)
     with browser_page(chromium, width) as shown:
         shown.goto((tmp_path / "card.html").as_uri())
