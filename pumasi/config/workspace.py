@@ -122,9 +122,11 @@ def write_workspace() -> list[Path]:
 def write_dagster_home() -> Path:
     """Make the folder that DAGSTER_HOME is to name, with its dagster.yaml, and return it."""
     folder = home_folder() / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    events = json.dumps(str(folder / "history" / "runs"))
-    (folder / "dagster.yaml").write_text(_DAGSTER.format(events=events), encoding="utf-8")
+    file = folder / "dagster.yaml"
+    text = _DAGSTER.format(events=json.dumps(str(folder / "history" / "runs")))
+    # Written whole, and left alone where it says this: Dagster's programs read it at any time.
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        write_text(file, text)
     return folder
 
 

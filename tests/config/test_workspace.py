@@ -136,6 +136,24 @@ def test_dagster_reports_nothing_and_lets_one_run_at_a_hospital_s_warehouse() ->
     assert settings["concurrency"]["pools"] == {"default_limit": 1, "granularity": "run"}
 
 
+def test_who_reads_dagster_s_settings_while_they_are_written_anew_sees_whole_ones() -> None:
+    settings = write_dagster_home() / "dagster.yaml"
+    before = "# of an earlier version\n"
+    settings.write_text(before, encoding="utf-8")
+    with settings.open(encoding="utf-8") as reader:
+        write_dagster_home()
+        assert reader.read() == before
+    assert "granularity: run" in settings.read_text(encoding="utf-8")
+
+
+def test_dagster_s_settings_are_left_alone_where_nothing_changes() -> None:
+    settings = write_dagster_home() / "dagster.yaml"
+    before = settings.stat()
+    write_dagster_home()
+    after = settings.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 POOLED_JOB = """
 import sys, time
 import dagster as dg
