@@ -1,12 +1,11 @@
 """Programs that outlive the command that starts them: started, found again, and ended.
 
-A program is known by its process number and the time at which the system started it, so that a
-number that was given to somebody else's process is left alone.
+A program is known by its process number and by when the system started it, so that a number that
+was given to somebody else's process is left alone.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from orchestration.processes import is_same_start, start_of
 from pumasi.atomic import write_text
 from pumasi.errors import FederationError
 
@@ -38,21 +38,22 @@ class Program:
     Args:
         name: what it is for.
         pid: number of its process.
-        started: when it was started, as the system tells it.
+        started: when it was started, as `start_of` tells it.
         log: file of what it prints.
     """
 
     name: str
     pid: int
-    started: float
+    started: str
     log: str
 
     def process(self) -> psutil.Process | None:
         """Its process; None if it has ended."""
         try:
             found = psutil.Process(self.pid)
-            same = found.create_time() == self.started
-            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+            if self._number_is_taken() or found.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return found
         except psutil.NoSuchProcess:
             return None
 
@@ -61,10 +62,14 @@ class Program:
 
         They are those of its session: a parent that ended is not known by its children.
         """
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(self.pid).create_time() != self.started:
-                return []
+        if self._number_is_taken():
+            return []
         return [each for each in psutil.process_iter() if _session(each) == self.pid]
+
+    def _number_is_taken(self) -> bool:
+        """Whether another process has its number by now."""
+        found = start_of(self.pid)
+        return found is not None and not is_same_start(found, self.started)
 
     @property
     def runs(self) -> bool:
@@ -105,7 +110,8 @@ def start(
             start_new_session=True,
             cwd="/",
         )
-    began = psutil.Process(process.pid).create_time()
+    # Nobody has asked for its code yet, so that its number is its own also if it has ended.
+    began = start_of(process.pid) or ""
     # Asks for its code as soon as it ends: until then the children of a program of Flower's that
     # was killed take it for alive, and stay.
     threading.Thread(target=process.wait, daemon=True).start()

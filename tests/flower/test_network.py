@@ -270,7 +270,7 @@ def command(process: psutil.Process) -> list[str]:
 
 def test_a_program_is_not_taken_for_another_with_its_number(cluster: Cluster) -> None:
     superlink = cluster.programs()[SUPERLINK]
-    stranger = replace(superlink, started=superlink.started - 1)
+    stranger = replace(superlink, started=f"{superlink.started}0")
     assert superlink.runs
     assert not stranger.runs
     assert end([stranger]) == []

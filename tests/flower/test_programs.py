@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
-from orchestration.flower.programs import end, start
+from orchestration.flower.programs import end, read_programs, start, write_programs
 from tests.flower.cluster import is_gone, wait
 
 
@@ -48,9 +50,25 @@ time.sleep(60)
 def test_a_session_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     program = start("sleeping", command, dict(os.environ), tmp_path / "log")
-    stranger = replace(program, started=program.started - 1)
+    stranger = replace(program, started=f"{program.started}0")
     assert stranger.family() == []
     assert end([stranger]) == []
     assert program.runs
     assert end([program]) == []
+    assert not program.runs
+
+
+def test_programs_are_found_again_after_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    program = start("sleeping", command, dict(os.environ), tmp_path / "log")
+    write_programs(tmp_path / "programs.json", [program])
+    # What the kernel says of the machine's start moves with the clock; what psutil adds to it.
+    began = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: began + 3600)
+    assert psutil.Process(program.pid).create_time() > time.time() + 1800
+    (found,) = read_programs(tmp_path / "programs.json")
+    assert found.runs
+    assert end([found]) == []
     assert not program.runs

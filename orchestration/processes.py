@@ -1,0 +1,36 @@
+"""Which process has a number, so that a number that was given anew is not taken for it.
+
+A process is known by its number and by when the system started it. Linux tells that in ticks since
+the machine was started: the time of day, which psutil makes of it, moves when the clock is set.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+# Another at each start of the machine, where the ticks begin anew. Of Linux.
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Place of the ticks (field 22 of /proc/<pid>/stat) after the name, which may hold spaces.
+_TICKS = 19
+# Seconds by which times of one start may differ where the system tells a time of day only.
+_APART = 5.0
+
+
+def start_of(pid: int) -> str | None:
+    """When the system started the process; None if there is none."""
+    try:
+        if not _BOOT_ID.exists():
+            return str(psutil.Process(pid).create_time())
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return f"{_BOOT_ID.read_text().strip()}/{fields[_TICKS]}"
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
+        return None
+
+
+def is_same_start(one: str, other: str) -> bool:
+    """Whether both are the start of one process, if they are of one number."""
+    if "/" in one or "/" in other:
+        return one == other
+    return abs(float(one) - float(other)) <= _APART
