@@ -30,6 +30,8 @@ from pumasi.errors import PumasiError
 from pumasi.extract import discover
 from pumasi.learn.tasks import NETWORK_TASKS
 
+# What a shell makes of a program that Ctrl-C ended.
+INTERRUPTED = 130
 # Names of hospitals, folders and settings are printed as they are: brackets in them are no style.
 console = Console(file=sys.stdout, markup=False, emoji=False)
 # The event log has everything; the terminal gets what this program prints.
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str]) -> int:
     except PumasiError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0 if succeeded else 1
 
 

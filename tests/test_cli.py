@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -609,6 +612,36 @@ def test_vocabulary_diff_prints_sets_and_cohorts(pumasi: Pumasi, tmp_path: Path)
     assert refused.err.startswith("Error: vocabulary ")
     helped = " ".join(pumasi("vocabulary", "diff", "--help").out.split())
     assert "fewer than 10 are not printed" in helped
+
+
+SLOW_TO_END = """
+import pathlib, sys, time
+try:
+    print("before", flush=True)
+    time.sleep(60)
+finally:
+    time.sleep(1.5)
+    pathlib.Path(sys.argv[1]).touch()
+"""
+
+
+def test_a_program_that_ctrl_c_ends_has_the_time_that_it_needs_for_it(tmp_path: Path) -> None:
+    (tmp_path / "slow_to_end.py").write_text(SLOW_TO_END, encoding="utf-8")
+    ended = tmp_path / "ended"
+    start = f"from pumasi.cli import _run; _run('slow_to_end', [{str(ended)!r}], {{}})"
+    program = subprocess.Popen(
+        [sys.executable, "-c", start],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{project_root()}"},
+        start_new_session=True,
+    )
+    assert program.stdout
+    assert program.stdout.readline() == b"before\n"
+    # As a terminal does it: to all that was started in it.
+    os.killpg(program.pid, signal.SIGINT)
+    program.wait(timeout=30)
+    assert ended.exists()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     except PumasiError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        # What a shell makes of a program that Ctrl-C ended; `up` has ended what it started.
+        return 130
 
 
 def _run(command: str, cards: Sequence[Path], control: str) -> int:
