@@ -17,11 +17,12 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
+from orchestration.dead_runs import process_tag, report_dead_runs
 from orchestration.demo import build_all
 from orchestration.demo_network import learn_all
 from orchestration.hub.definitions import PUBLISH, hub
 from orchestration.hub.models import LEARN, how_it_ended
-from orchestration.site.automation import build_name, fetch_name, ingest_name
+from orchestration.site.automation import build_name, fetch_name, ingest_name, job_names
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
 from orchestration.summary import print_summary
@@ -83,6 +84,7 @@ def _run_hub(job: str) -> bool:
     folder = hub_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.get() as instance, console.status(f"{job}: running"):
+        report_dead_runs(instance, [job])
         return _run(hub(), instance, job, None, folder / f"{job}.log")
 
 
@@ -99,6 +101,7 @@ def run_site(config: SiteConfig) -> bool:
     """
     logging.getLogger("dagster").setLevel(logging.ERROR)
     with dg.DagsterInstance.get() as instance, console.status(f"{config.id}: starting") as status:
+        report_dead_runs(instance, job_names(config))
         definitions = build_definitions(config)
         log = SitePaths.of(config.id).root / "build.log"
         if config.source.connector != "folder":
@@ -126,7 +129,11 @@ def _run(
     # dbt's line per model belongs into a file, not between our own lines.
     with log.open("a") as stream, redirect_stdout(stream):
         result = definitions.resolve_job_def(job).execute_in_process(
-            instance=instance, partition_key=key, raise_on_error=False, run_config=QUIET
+            instance=instance,
+            partition_key=key,
+            raise_on_error=False,
+            run_config=QUIET,
+            tags=process_tag(),
         )
     seconds = time.monotonic() - started
     state = "succeeded" if result.success else "failed"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from orchestration.processes import is_same_start, start_of
+from orchestration.processes import is_same_start, living, start_of
 from pumasi.atomic import write_text
 from pumasi.errors import FederationError
 
@@ -49,27 +49,17 @@ class Program:
 
     def process(self) -> psutil.Process | None:
         """Its process; None if it has ended."""
-        try:
-            found = psutil.Process(self.pid)
-            if self._number_is_taken() or found.status() == psutil.STATUS_ZOMBIE:
-                return None
-            return found
-        except psutil.NoSuchProcess:
-            return None
+        return living(self.pid, self.started)
 
     def family(self) -> list[psutil.Process]:
         """Its process and those that it started, also when it has ended itself and they have not.
 
         They are those of its session: a parent that ended is not known by its children.
         """
-        if self._number_is_taken():
+        found = start_of(self.pid)
+        if found is not None and not is_same_start(found, self.started):
             return []
         return [each for each in psutil.process_iter() if _session(each) == self.pid]
-
-    def _number_is_taken(self) -> bool:
-        """Whether another process has its number by now."""
-        found = start_of(self.pid)
-        return found is not None and not is_same_start(found, self.started)
 
     @property
     def runs(self) -> bool:

@@ -1,6 +1,7 @@
 """When things run by themselves: a sensor on the source folder, a build after it, every night.
 
-Sensors and schedules are off until somebody turns them on in the UI, but for alerts.
+Sensors and schedules are off until somebody turns them on in the UI, but for alerts and for the
+report of dead runs.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.dead_runs import NOT_FINISHED, report_dead_runs
 from orchestration.site import alerts
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.errors import PumasiError
@@ -24,13 +26,6 @@ FETCH = "0 0 * * *"
 ATTEMPTS = 3
 DEAD_AFTER = timedelta(days=1)
 PARTITION = "dagster/partition"
-NOT_FINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def ingest_name(config: SiteConfig) -> str:
@@ -46,6 +41,11 @@ def build_name(config: SiteConfig) -> str:
 def fetch_name(config: SiteConfig) -> str:
     """Name of the job that asks a database or server for a delivery."""
     return f"{config.id}_fetch"
+
+
+def job_names(config: SiteConfig) -> tuple[str, ...]:
+    """Names of all jobs of a hospital, also of one that its configuration does without."""
+    return ingest_name(config), build_name(config), fetch_name(config)
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def automation(config: SiteConfig, partitions: dg.DynamicPartitionsDefinition) -
         sensors=[
             _new_delivery(config, partitions, ingest),
             _build_after_ingest(config, build),
+            _dead_runs(config),
             *alerts.sensors(config, SitePaths.of(config.id)),
         ],
     )
@@ -166,12 +167,31 @@ def _build_after_ingest(config: SiteConfig, build: Any) -> dg.SensorDefinition:
     return build_after_ingest
 
 
+def _dead_runs(config: SiteConfig) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"{config.id}_dead_runs",
+        minimum_interval_seconds=POLL_SECONDS,
+        # Whatever queues a run waits for a dead one: schedules, sensors, somebody in the UI.
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reports runs of the command line that were killed, so that none waits for "
+        "them.",
+    )
+    def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        reported = report_dead_runs(context.instance, job_names(config))
+        return dg.SkipReason(
+            f"runs whose process is gone, reported as failed: {', '.join(reported) or 'none'}"
+        )
+
+    return dead_runs
+
+
 @dataclass(frozen=True)
 class Ingests:
     """What Dagster knows of the reading of a site's deliveries, by the job or by hand.
 
-    A run that is killed with its process stays "started" for good: after a day it is taken for
-    dead, neither waited for nor in the way of another attempt.
+    A run that Dagster itself started stays "started" for good if its process is killed: after a day
+    it is taken for dead, neither waited for nor in the way of another attempt. Those of the command
+    line are reported as failed (`orchestration.dead_runs`).
     """
 
     config: SiteConfig

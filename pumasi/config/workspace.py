@@ -58,7 +58,8 @@ _OUTPUT = """\
 """
 
 # A hospital's warehouse has one writer: its pool lets one run in at a time. By run and not by step:
-# a step that was killed (-9) would keep its place, and the next run would wait for it for ever.
+# a step that was killed (-9) would keep its place for ever, a run gives it back once it is reported
+# as failed (orchestration/dead_runs.py). A run in a command's own process waits for no place.
 _DAGSTER = """\
 telemetry:
   enabled: false

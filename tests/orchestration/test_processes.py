@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestration.processes import is_same_start, start_of
+from orchestration.processes import has_ended, is_same_start, living, start_of, this_process
 
 
 def test_the_start_of_a_process_is_that_of_any_who_asks() -> None:
@@ -32,3 +32,35 @@ def test_ticks_are_compared_exactly_and_times_of_day_within_seconds() -> None:
     assert not is_same_start("boot/4711", "next/4711")
     assert is_same_start("1795825971.25", "1795825973.0")
     assert not is_same_start("1795825971.25", "1795825981.25")
+
+
+def test_a_process_that_named_itself_is_known_to_have_ended_as_soon_as_it_has() -> None:
+    code = """
+import time
+from orchestration.processes import this_process
+print(this_process(), flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        name = process.stdout.readline().strip("\n")
+        assert not has_ended(name)
+        process.kill()
+        # Its number is its own until it is asked for its code.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert start_of(process.pid)
+        assert has_ended(name)
+    assert has_ended(name)
+    assert living(os.getpid(), str(start_of(os.getpid())))
+
+
+def test_a_process_of_another_container_has_not_ended_as_far_as_is_known() -> None:
+    pid, start, namespace = this_process().split(" ")
+    boot, _, ticks = start.partition("/")
+    earlier = f"{boot}/{int(ticks) - 1}"
+    assert not has_ended(f"{pid} {start} {namespace}")
+    assert has_ended(f"{pid} {earlier} {namespace}")
+    assert not has_ended(f"{pid} {earlier} pid:[1]")
+    # Of before the machine was started anew, wherever it was.
+    assert has_ended(f"{pid} another/{ticks} pid:[1]")
