@@ -18,7 +18,7 @@ from rich.table import Table
 
 from pumasi.config import SiteConfig, SitePaths
 from pumasi.learn.tasks import TASKS
-from pumasi.release import ask_gate, latest_release
+from pumasi.release import Release, ask_gate, latest_release
 
 AT_ONCE = 2
 
@@ -30,6 +30,7 @@ class Build:
     config: SiteConfig
     succeeded: bool
     said: str
+    began: datetime
     seconds: float
 
 
@@ -48,7 +49,7 @@ def build_all(sites: Sequence[SiteConfig], console: Console) -> bool:
 
 
 def _build(config: SiteConfig) -> Build:
-    started = time.monotonic()
+    began, started = datetime.now(UTC), time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "orchestration", "build"],
         env={**os.environ, "PUMASI_SITE": config.id},
@@ -57,7 +58,15 @@ def _build(config: SiteConfig) -> Build:
         text=True,
         check=False,
     )
-    return Build(config, done.returncode == 0, done.stdout, time.monotonic() - started)
+    return Build(config, done.returncode == 0, done.stdout, began, time.monotonic() - started)
+
+
+def _made(build: Build) -> Release | None:
+    """The release that the build made; None if it failed before it sealed one, open or closed."""
+    release = latest_release(SitePaths.of(build.config.id))
+    if build.succeeded or (release and release.seal.sealed_at >= build.began):
+        return release
+    return None
 
 
 def _table(builds: Sequence[Build]) -> Table:
@@ -67,9 +76,9 @@ def _table(builds: Sequence[Build]) -> Table:
         table.add_column(column, no_wrap=True)
     for build in builds:
         config, paths = build.config, SitePaths.of(build.config.id)
-        release = latest_release(paths)
+        release = _made(build)
         if release is None:
-            gate, persons, models = "nothing sealed", "", []
+            gate, persons, models = "build failed", "", []
         else:
             gate = ask_gate(config.id, release, None, datetime.now(UTC)).state
             tables = release.manifest.tables

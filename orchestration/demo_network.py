@@ -6,19 +6,18 @@ process may read more than one hospital's release.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import duckdb
 
 from orchestration.flower.one_machine import down, enrol_here, up
 from orchestration.flower.places import HubPlaces
-from orchestration.hub.models import how_it_ended, write_page
+from orchestration.hub.models import how_it_ended, learned, write_page
 from orchestration.site.network_models import key_of, metadata_of
 from pumasi.answer.holding import holdings
 from pumasi.answer.network_model import receive
 from pumasi.answer.task_rows import task_rows
-from pumasi.config import SiteConfig, SitePaths, home_folder, hub_folder, load_hub
+from pumasi.config import SiteConfig, SitePaths, home_folder, load_hub
 from pumasi.disclosure.approval import Approval, approvals, make_steward_key, sign
 from pumasi.errors import ConfigError
 from pumasi.federation.cells import Limits
@@ -65,12 +64,12 @@ def learn_all(sites: Sequence[SiteConfig], learn_job: Callable[[], bool], say: S
 
 
 def hand_over(sites: Sequence[SiteConfig], say: Say) -> None:
-    """Hand the models to every hospital, and let each judge them; Dagster is told."""
+    """Hand what was learned last to every hospital, and let each judge them; Dagster is told."""
     with dg.DagsterInstance.get() as instance:
         for site in sites:
             paths, judged = SitePaths.of(site.id), 0
             for plan in NETWORK_TASKS:
-                if (file := _newest(plan)) is None:
+                if (file := learned(plan, instance)) is None:
                     continue
                 receive(paths, file)
                 metadata = metadata_of(site, paths, plan)
@@ -79,11 +78,6 @@ def hand_over(sites: Sequence[SiteConfig], say: Say) -> None:
                 )
                 judged += "page" in metadata
             say(f"{site.id}: {judged} models of the network judged, see {paths.network_models}")
-
-
-def _newest(plan: NetworkTask) -> Path | None:
-    files = (hub_folder() / "models" / plan.task.name).glob("*.json")
-    return max(files, key=lambda file: file.stat().st_mtime, default=None)
 
 
 def approve(paths: SitePaths, contributors: Sequence[str]) -> None:
@@ -107,12 +101,12 @@ def approve(paths: SitePaths, contributors: Sequence[str]) -> None:
 
 def beside_the_pool(plan: NetworkTask, sites: Sequence[SiteConfig]) -> str:
     """Learn the task of all rows together, write the page anew with both, and say what came out."""
-    newest = _newest(plan)
-    if newest is None:
-        with dg.DagsterInstance.get() as instance:
-            return how_it_ended(plan, instance)
-    model, pooled = load_network_model(newest), _of_the_pool(plan, sites)
-    page = write_page(model, newest.parent, pooled)
+    with dg.DagsterInstance.get() as instance:
+        file, ended = learned(plan, instance), how_it_ended(plan, instance)
+    if file is None:
+        return ended
+    model, pooled = load_network_model(file), _of_the_pool(plan, sites)
+    page = write_page(model, file.parent, pooled)
     area, error = model.auroc, max(model.auroc_error, pooled.auroc_error)
     return (
         f"{plan.task.name}: AUROC {area.estimate:.3f} ({area.lower:.3f} to {area.upper:.3f}) over "

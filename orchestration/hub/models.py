@@ -7,6 +7,7 @@ models and the record of the exchanges lie below the hub's folder.
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -85,11 +86,9 @@ def key_of(plan: NetworkTask) -> dg.AssetKey:
 
 def how_it_ended(plan: NetworkTask, instance: dg.DagsterInstance) -> str:
     """Say what the last run that learned the task came to, from the metadata of its asset."""
-    event = instance.get_latest_materialization_event(key_of(plan))
-    made = event.asset_materialization if event else None
-    if made is None:
+    said = _said(plan, instance)
+    if not said:
         return f"{plan.task.name}: never learned"
-    said = {name: value.value for name, value in made.metadata.items()}
     if "state" in said:
         return f"{plan.task.name}: {said['state']}"
     return (
@@ -97,6 +96,22 @@ def how_it_ended(plan: NetworkTask, instance: dg.DagsterInstance) -> str:
         f"{said['AUROC upper']:.3f}), {said['persons']:,} persons of {said['hospitals']}; own "
         f"model better at: {said['own model better at']}; page {hub_folder() / str(said['page'])}"
     )
+
+
+def learned(plan: NetworkTask, instance: dg.DagsterInstance) -> Path | None:
+    """File of the model that the last run of the task made; None if it made none.
+
+    An earlier run's may lie in the hub's folder all the same.
+    """
+    page = _said(plan, instance).get("page")
+    return (hub_folder() / str(page)).with_suffix(".json") if page else None
+
+
+def _said(plan: NetworkTask, instance: dg.DagsterInstance) -> dict[str, Any]:
+    """Metadata of the task's asset as the last run left them; nothing if there was no run."""
+    event = instance.get_latest_materialization_event(key_of(plan))
+    made = event.asset_materialization if event else None
+    return {name: value.value for name, value in made.metadata.items()} if made else {}
 
 
 def _model(plan: NetworkTask) -> dg.AssetsDefinition:
