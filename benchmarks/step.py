@@ -1,8 +1,9 @@
 """One step of a site's build in a process of its own: `python -m benchmarks.step STEP FILE`.
 
-PUMASI_SITE names the site. Writes to FILE the seconds of work in it: those of the Dagster run,
-without the start of Python and the loading of definitions; of the dbt models the time from the
-start of the first to the end of the last, without the start of dbt.
+PUMASI_SITE names the site, DAGSTER_HOME the folder that `pumasi site sync` wrote. Writes to FILE
+the seconds of work in the step: those of the Dagster run, without the start of Python and the
+loading of definitions; of the dbt models the time from the start of the first to the end of the
+last, without the start of dbt.
 """
 
 import json
@@ -111,5 +112,7 @@ def _run(config: SiteConfig, selection: dg.AssetSelection, delivery: str | None 
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] not in STEPS:
+        sys.exit(f"usage: python -m benchmarks.step {'|'.join(STEPS)} FILE")
     name, file = sys.argv[1:]
     Path(file).write_text(str(STEPS[name](get_site())))

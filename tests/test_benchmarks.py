@@ -68,6 +68,19 @@ def test_simulated_hospitals_have_the_settings_of_those_of_the_network(
     assert said == [f"{name}: simulating" for name in found]
 
 
+@pytest.mark.parametrize("arguments", [("pull",), ("pul", "seconds"), ()])
+def test_a_step_asked_for_wrongly_says_how(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.step", *arguments],
+        cwd=project_root(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "usage: python -m benchmarks.step prepare|pull|dbt|checks|sealing FILE\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def test_a_data_set_that_nobody_knows_is_refused_with_the_list() -> None:
     done = bench("--only", "nowhere")
     assert done.returncode == 2

@@ -17,6 +17,7 @@ import duckdb
 import typer.main
 import yaml
 
+from benchmarks.step import STEPS
 from expectations import MAY_BE_EMPTY
 from expectations.suites import SUITES
 from pumasi.cli import app
@@ -170,6 +171,13 @@ def understood(said: str, known: dict[str, set[str]]) -> Iterator[bool]:
     for command, admitted in known.items():
         if said == command or said.startswith(f"{command} "):
             yield options <= admitted
+
+
+def test_every_step_of_a_benchmark_is_named_with_the_file_that_it_writes() -> None:
+    found = in_documents(r"python -m benchmarks\.step[^\n]*")
+    assert found
+    named = re.compile(rf"python -m benchmarks\.step ({'|'.join(STEPS)}) FILE\b")
+    assert {said for said in found if not named.match(said[1])} == set()
 
 
 def test_every_model_that_is_named_exists() -> None:
