@@ -22,6 +22,7 @@ from orchestration.demo import build_all
 from orchestration.demo_network import learn_all
 from orchestration.hub.definitions import PUBLISH, hub
 from orchestration.hub.models import LEARN, how_it_ended
+from orchestration.processes import INTERRUPTED
 from orchestration.site.automation import build_name, fetch_name, ingest_name, job_names
 from orchestration.site.definitions import build_definitions
 from orchestration.site.extract import partitions
@@ -31,8 +32,6 @@ from pumasi.errors import PumasiError
 from pumasi.extract import discover
 from pumasi.learn.tasks import NETWORK_TASKS
 
-# What a shell makes of a program that Ctrl-C ended.
-INTERRUPTED = 130
 # Names of hospitals, folders and settings are printed as they are: brackets in them are no style.
 console = Console(file=sys.stdout, markup=False, emoji=False)
 # The event log has everything; the terminal gets what this program prints.

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+# What a shell makes of a program that Ctrl-C ended.
+INTERRUPTED = 130
 # Another at each start of the machine, where the ticks begin anew. Of Linux.
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # What its numbers hold in: a container counts anew. Of Linux.

@@ -54,11 +54,36 @@ def auroc(
     of_controls = 1 - (ranks[m:] - rankdata(without)) / m
     components = np.empty(m + n)
     components[outcome], components[~outcome] = of_cases - area, of_controls - area
-    variance = _variance(outcome, components, person)
+    return on_logit(area, _variance(outcome, components, person), level)
+
+
+def on_logit(area: float, variance: float, level: float = 0.95) -> Interval:
+    """The area with its interval, normal on the logit; (nan, nan) without a variance."""
     if not 0 < area < 1 or variance <= 0:
         return Interval(area, float("nan"), float("nan"))
     half = norm.ppf((1 + level) / 2) * np.sqrt(variance) / (area * (1 - area))
     return Interval(area, float(expit(logit(area) - half)), float(expit(logit(area) + half)))
+
+
+def variance_between_persons(
+    squares: tuple[float, float, float],
+    rows: tuple[float, float],
+    persons: tuple[float, float, float],
+) -> float:
+    """Variance of an area whose rows are of persons (Obuchowski, Biometrics 1997;53:567-578).
+
+    Args:
+        squares: with u and v a person's sums of components minus area, over rows with and without
+            the outcome, the sums over persons of u^2, v^2 and u v.
+        rows: with, and without the outcome.
+        persons: with such a row, without, and in all.
+    """
+    (u, v, mixed), (m, n), (have, have_not, every) = squares, rows, persons
+    return float(
+        u * have / (have - 1) / m**2
+        + v * have_not / (have_not - 1) / n**2
+        + 2 * mixed * every / (every - 1) / (m * n)
+    )
 
 
 def _variance(outcome: Outcomes, components: Risks, person: Persons | None) -> float:
@@ -73,8 +98,6 @@ def _variance(outcome: Outcomes, components: Risks, person: Persons | None) -> f
         raise TaskError(
             f"AUROC needs two persons with and two without the outcome, got {have} and {have_not}"
         )
-    return float(
-        have / (have - 1) * (with_event @ with_event) / m**2
-        + have_not / (have_not - 1) * (without @ without) / n**2
-        + 2 * every / (every - 1) * (with_event @ without) / (m * n)
-    )
+    u, v, mixed = with_event @ with_event, without @ without, with_event @ without
+    squares = (float(u), float(v), float(mixed))
+    return variance_between_persons(squares, (m, n), (have, have_not, every))

@@ -12,6 +12,7 @@ from orchestration.flower.enrol import add_hospitals, hub_public_key, load_peers
 from orchestration.flower.one_machine import await_superlink, down, enrol_here, status, up
 from orchestration.flower.places import HubPlaces
 from orchestration.flower.superlink import register
+from orchestration.processes import INTERRUPTED
 from pumasi.config import HubConfig, load_hub, load_network
 from pumasi.errors import ConfigError, PumasiError
 from pumasi.federation.peers import Peer, Peers
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"Error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        # What a shell makes of a program that Ctrl-C ended; `up` has ended what it started.
-        return 130
+        # `up` has ended what it started.
+        return INTERRUPTED
 
 
 def _run(command: str, cards: Sequence[Path], control: str) -> int:

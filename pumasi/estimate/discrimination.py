@@ -21,9 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm
 
+from pumasi.auroc import on_logit, variance_between_persons
 from pumasi.errors import EstimationError
 from pumasi.estimate.together import Asking, together
 from pumasi.federation.network import Total, Totals
@@ -114,16 +113,11 @@ def discriminating(risk: Risk, level: float = 0.95) -> Asking:
     # Around the mean, not around what was taken for it: exact with one row a person.
     u, v = u - n_cases * (of_cases - about) ** 2, v - n_controls * (of_controls - about) ** 2
     most = max(with_event, without)
-    variance = float(
-        u * with_event / (with_event - 1) / n_cases**2
-        + v * without / (without - 1) / n_controls**2
-        + 2 * mixed * most / (most - 1) / (n_cases * n_controls)
+    variance = variance_between_persons(
+        (u, v, mixed), (n_cases, n_controls), (with_event, without, most)
     )
-    lower = upper = float("nan")
-    if 0 < area < 1 and variance > 0:
-        half = norm.ppf((1 + level) / 2) * np.sqrt(variance) / (area * (1 - area))
-        lower, upper = float(expit(logit(area) - half)), float(expit(logit(area) + half))
-    return Discrimination(area, error, variance, lower, upper, exchanges=2)
+    interval = on_logit(area, variance, level)
+    return Discrimination(area, error, variance, interval.lower, interval.upper, exchanges=2)
 
 
 def _distribution(histogram: Total, who: str) -> Distribution:

@@ -26,9 +26,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit
 
+from pumasi.auroc import on_logit
 from pumasi.errors import EstimationError
 from pumasi.estimate.private_logistic import SHORT_OF_ALL, Bounded, require_guarantee
 from pumasi.federation.messages import Privacy
@@ -150,7 +150,7 @@ def judge_private_risk(network: NoisyTotals, risk: PrivateRisk) -> PrivatePerfor
     counts = _Counts(total["persons"], query.middles, deviation)
     counts.require_seen()
     area, error = counts.area()
-    half = norm.ppf(0.975) * area.standard_error / (area.value * (1 - area.value))
+    interval = on_logit(area.value, area.standard_error**2)
     line = counts.recalibrated(np.column_stack([np.ones(risk.bins), query.middles]), [0.0, 1.0])
     shift = counts.recalibrated(np.ones((risk.bins, 1)), [0.0], offset=query.middles)
     if shift is None:
@@ -158,8 +158,8 @@ def judge_private_risk(network: NoisyTotals, risk: PrivateRisk) -> PrivatePerfor
     return PrivatePerformance(
         area=area,
         error=error,
-        lower=float(expit(logit(area.value) - half)),
-        upper=float(expit(logit(area.value) + half)),
+        lower=interval.lower,
+        upper=interval.upper,
         intercept=shift[0],
         slope=None if line is None else line[1],
         observed=counts.observed(),

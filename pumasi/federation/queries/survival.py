@@ -94,8 +94,6 @@ class EventGrid(_Table, Weighted):
     No count of an interval that was merged is shown. That a merged interval ends where it does says
     that without its last one there were too few: choose edges no finer than may be told.
 
-    Args:
-
     Parts: `persons`; `events`, sent as (g, c, m, m), shown as (g, c, m): at the last interval of
     each merged one the persons with an event in it, nan at the others; `moved`, sent as (g, m, m),
     shown as (g, m): likewise those who moved to the next.
